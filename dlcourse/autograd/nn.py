@@ -5,7 +5,7 @@ Names, argument order and weight layout are PyTorch's, so that the same weights 
 
 import numpy as np
 
-from . import init
+from . import init, ops
 from .tensor import Tensor
 
 
@@ -99,13 +99,14 @@ class Linear(Module):
             self.bias = Tensor(np.zeros(out_features, np.float32), requires_grad=True)
 
     def forward(self, x):
-        if x.shape[-1] != self.weight.shape[1]:
+        if x.ndim != 2 or x.shape[1] != self.weight.shape[1]:
             raise ValueError(
-                f"Linear: expected inputs with {self.weight.shape[1]} features in the last axis, "
-                f"got shape {x.shape}"
+                f"Linear: expected inputs of shape (B, {self.weight.shape[1]}), got {x.shape}; "
+                "pictures need nn.Flatten() first"
             )
-        y = x @ self.weight.T  # (B, D) @ (D, K) -> (B, K)
-        return y if self.bias is None else y + self.bias
+        if self.bias is None:
+            return x @ self.weight.T  # (B, D) @ (D, K) -> (B, K)
+        return ops.linear(x, self.weight, self.bias)
 
 
 class Sequential(Module):

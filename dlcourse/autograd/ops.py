@@ -92,6 +92,13 @@ def _matmul_advice(a, b):
     return advice + ("; transpose the second?" if a.shape[-1] == b.shape[-1] else "")
 
 
+@op
+def linear(x, weight, bias, /):
+    """y = x Wᵀ + b, for x (B, D), weight (K, D) and bias (K,); y is (B, K)."""
+    y = x @ weight.T + bias
+    return y, (lambda g: g @ weight, lambda g: g.T @ x, lambda g: g.sum(axis=0))
+
+
 # Functions of each entry ----------------------------------------------------------------------
 
 

@@ -31,8 +31,10 @@ class Dataset:
                 f"Dataset: {len(self.inputs)} inputs but {len(self.targets)} targets; "
                 "there must be one target for each input"
             )
-        for array in (self.inputs, self.targets):
-            array.flags.writeable = False
+        for field in ("inputs", "targets"):
+            view = np.asarray(getattr(self, field)).view()  # the caller's array stays writable
+            view.flags.writeable = False
+            object.__setattr__(self, field, view)
 
     def __len__(self):
         return len(self.targets)

@@ -1,0 +1,189 @@
+"""The tensor's history and the walk backward through it."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlcourse.autograd import Tensor, check_gradient, no_grad, ops
+
+
+def leaf(data):
+    return Tensor(np.asarray(data, dtype=np.float64), requires_grad=True)
+
+
+def test_precision():
+    assert Tensor([1, 2]).dtype == np.float32
+    assert Tensor(1.5).dtype == np.float32
+    assert Tensor(np.ones(2)).dtype == np.float64
+    assert Tensor(np.ones(2, dtype=np.int64)).dtype == np.float32
+    assert (Tensor(np.ones(2)) * 0.1).numpy()[0] == 0.1  # not rounded to single precision
+    assert (Tensor([1.0]) * np.float32(2)).dtype == np.float32
+
+
+def test_text_is_refused():
+    with pytest.raises(TypeError, match="expected numbers"):
+        Tensor(["a"])
+
+
+def test_gradients_of_all_uses_add_up():
+    x, y = leaf(3.0), leaf(-2.0)
+    (x * y + x).backward()
+    assert x.grad == -1.0
+    assert y.grad == 3.0
+
+
+def test_gradients_accumulate_over_calls():
+    x = leaf([1.0, 2.0])
+    for _ in range(2):
+        (x * x).sum().backward()
+    np.testing.assert_array_equal(x.grad, [4.0, 8.0])
+
+
+def test_leaves_do_not_share_one_gradient_array():
+    a, b = leaf([1.0]), leaf([2.0])
+    (a + b).sum().backward()
+    a.grad += 1
+    assert b.grad == 1.0
+
+
+def test_history_20000_operations_deep():
+    x = leaf(1.0)
+    y = x
+    for _ in range(20_000):
+        y = y + 1.0
+    y.backward()
+    assert x.grad == 1.0
+    del y  # taking a long chain apart must not overflow the stack either
+
+
+def test_paths_are_walked_once():
+    x = leaf(1.0)
+    y = x
+    for _ in range(60):
+        y = y * y
+    y.backward()  # 2**60 paths
+    assert x.grad == 2.0**60
+
+
+def test_second_backward_is_an_error_and_changes_nothing():
+    x = leaf(2.0)
+    y = x * x
+    total, other = y * 1.0, y * 3.0
+    total.backward()
+    with pytest.raises(ValueError, match="freed"):
+        other.backward()
+    with pytest.raises(ValueError, match="freed"):
+        total.backward()
+    assert x.grad == 4.0
+
+
+def test_backward_frees_what_it_used():
+    x = leaf(np.ones(3))
+    middle = x * 2.0
+    total = (middle * middle).sum()
+    watch = weakref.ref(middle)
+    del middle
+    total.backward()
+    gc.collect()
+    assert watch() is None
+
+
+def test_history_has_no_cycles():
+    gc.disable()
+    try:
+        y = leaf(1.0) * 2.0
+        watch = weakref.ref(y)
+        del y
+        assert watch() is None  # freed by counting references, without the collector
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        (lambda: Tensor([1.0, 2.0]).sum().backward(), "requires_grad=True"),
+        (lambda: (leaf([1.0, 2.0]) * 2).backward(), r"shape \(2,\).*sum\(\) or .mean"),
+        (lambda: (leaf([1.0, 2.0]) * 2).backward(np.ones(3)), r"\(3,\).*\(2,\)"),
+    ],
+)
+def test_backward_says_what_is_wrong(run, words):
+    with pytest.raises(ValueError, match=words):
+        run()
+
+
+def test_no_grad_records_nothing_and_ends():
+    x = leaf(1.0)
+    with pytest.raises(RuntimeError), no_grad():
+        assert not (x * x).requires_grad
+        raise RuntimeError
+    assert (x * x).requires_grad
+
+
+def test_detach():
+    x = leaf(2.0)
+    (x * x.detach()).backward()
+    assert x.grad == 2.0
+
+
+def test_check_gradient_notices_mistakes():
+    @ops.op
+    def wrong_square(x, /):
+        return x**2, lambda g: g * x  # the 2 is forgotten
+
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    assert check_gradient(wrong_square, x) > 0.1
+    assert check_gradient(lambda x: x**2, x) < 1e-8
+
+
+UNARY = [
+    (lambda x: x.tanh(), torch.tanh),
+    (lambda x: x.sigmoid(), torch.sigmoid),
+    (lambda x: x.relu(), torch.relu),
+    (lambda x: -x, torch.neg),
+    (lambda x: x * 0.5, lambda x: x * 0.5),
+    (lambda x: x.sum(0, keepdim=True), lambda x: x.sum(0, keepdim=True)),
+    (lambda x: x.mean(1, keepdim=True), lambda x: x.mean(1, keepdim=True)),
+]
+BINARY = [
+    (lambda a, b: a + b, torch.add),
+    (lambda a, b: a - b, torch.sub),
+    (lambda a, b: a * b.tanh(), lambda a, b: a * torch.tanh(b)),
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 99), st.integers(0, 99)), min_size=5,
+             max_size=30),
+    st.integers(0, 1000),
+)  # fmt: skip
+def test_random_graphs_equal_torch(plan, seed):
+    """Graphs of 5 to 30 operations over shared values of shapes (3, 4), (1, 4), (3, 1)."""
+    rng = np.random.default_rng(seed)
+    arrays = [rng.standard_normal(shape) for shape in ((3, 4), (1, 4), (3, 1))]
+    leaves = [Tensor(array, requires_grad=True) for array in arrays]
+    references = [torch.tensor(array, requires_grad=True) for array in arrays]
+    ours, theirs = list(leaves), list(references)
+    for kind, i, j in plan:
+        i, j = i % len(ours), j % len(ours)
+        if kind < len(UNARY):
+            f, g = UNARY[kind]
+            ours.append(f(ours[i]))
+            theirs.append(g(theirs[i]))
+        else:
+            f, g = BINARY[kind - len(UNARY)]
+            ours.append(f(ours[i], ours[j]))
+            theirs.append(g(theirs[i], theirs[j]))
+    (ours[-1].sum() + ours[-2].sum()).backward()
+    (theirs[-1].sum() + theirs[-2].sum()).backward()
+    for tensor, reference in zip(leaves, references, strict=True):
+        if reference.grad is None:
+            assert tensor.grad is None
+        else:
+            np.testing.assert_allclose(tensor.grad, reference.grad.numpy(), rtol=1e-9, atol=1e-9)
