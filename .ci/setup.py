@@ -139,7 +139,8 @@ def explain(output):
     if "No space left on device" in output:
         return "The disk is full. Free %d GB and run the same command again." % GIGABYTES
     offline = ("NewConnectionError", "Temporary failure in name resolution", "Connection refused",
-               "ConnectTimeoutError", "Network is unreachable", "NameResolutionError")  # fmt: skip
+               "ConnectTimeoutError", "Network is unreachable", "NameResolutionError",
+               "(from versions: none)")  # fmt: skip
     if any(sign in output for sign in offline):
         return (
             "The package index could not be reached. The first set-up needs a network (later runs do\n"
@@ -158,4 +159,6 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("[setup] interrupted; the next run starts where it can")
     except OSError as error:
-        sys.exit("[setup] %s\nMend that (space, permissions) and run the same command again." % error)
+        sys.exit(
+            "[setup] %s\nMend that (space, permissions) and run the same command again." % error
+        )
