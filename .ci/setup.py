@@ -1,7 +1,7 @@
-"""Make .venv complete: `make` calls this before everything else, and it returns at once when all is done.
+"""Make .venv complete: `make` calls this first, and it returns at once when nothing is to be done.
 
-It must run on a bare machine, so it uses the standard library alone, and it must be able to *say* that a
-Python is too old, so it avoids syntax that an old Python could not read.
+It must run on a bare machine, so it uses the standard library alone. It must be able to *say* that
+a Python is too old, so it avoids syntax that an old Python could not read.
 """
 
 import hashlib
@@ -143,8 +143,8 @@ def explain(output):
                "(from versions: none)")  # fmt: skip
     if any(sign in output for sign in offline):
         return (
-            "The package index could not be reached. The first set-up needs a network (later runs do\n"
-            "not). Check the connection, or pip's proxy settings, and run the same command again."
+            "The package index could not be reached. The first set-up needs a network, later runs\n"
+            "don't. Check the connection, or pip's proxy settings, and run the same command again."
         )
     tail = "\n".join("    " + line for line in output.strip().splitlines()[-12:])
     return "pip failed; its last lines (all of them are in install.log):\n%s" % tail

@@ -1,1 +1,1 @@
-"""Measurements that are recorded rather than asserted: run one with ``python -m benchmarks.NAME``."""
+"""Measurements, recorded rather than asserted: run one with ``python -m benchmarks.NAME``."""

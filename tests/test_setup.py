@@ -1,4 +1,4 @@
-"""The set-up that `make` runs first: it must explain what is wrong, and the next run must recover."""
+"""The set-up that `make` runs first: it explains what is wrong, and the next run recovers."""
 
 import importlib.util
 import shutil
