@@ -86,7 +86,8 @@ def have_venv():
             print("[setup] installing %s, which Debian keeps apart from Python" % package)
             environment = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
             subprocess.call(["apt-get", "update", "-q"], env=environment, stdout=subprocess.DEVNULL)
-            if subprocess.call(["apt-get", "install", "-qy", package], env=environment) == 0:
+            command = ["apt-get", "install", "-qy", package]
+            if subprocess.call(command, env=environment, stdout=subprocess.DEVNULL) == 0:
                 return
         raise SetupError(
             "This Python cannot make virtual environments. Install what it lacks:\n"
