@@ -91,8 +91,6 @@ def add_page_context(app, pagename, templatename, context, doctree):
     if not re.search(r'class="math\b', body):
         # Sphinx gives it to every page above one with formulas, too.
         _forget(context, "tex-chtml.js")
-    if not re.search(r'class="[^"]*\bsd-', body):
-        _forget(context, "sphinx-design.min.css", "design-tabs.js")
     if 'class="highlight"' not in body and "<pre" not in body:
         _forget(context, "clipboard.min.js", "copybutton.js", "copybutton.css")
 
@@ -140,6 +138,12 @@ def hide_solutions(app, docname, source):
     # These pages are not run, so no kernel tells in which language their cells are.
     head = r"(?m)^kernelspec:\n"
     source[0] = re.sub(head, r"\g<0>  language: python\n", text, count=1)
+
+
+def keep_colons(app, what, name, obj, options, lines):
+    """Stop Napoleon from taking the words before a colon in a property's docstring for a type."""
+    if what in ("property", "attribute", "data"):
+        lines[:0] = ["..", ""]  # it looks at the first line only, and this one shows nothing
 
 
 def copy_assets(app):
@@ -220,6 +224,7 @@ def setup(app):
     app.connect("config-inited", configure)
     app.connect("builder-inited", copy_assets)
     app.connect("source-read", hide_solutions)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("html-page-context", add_page_context, priority=900)
     app.connect("build-finished", dlbook_icons.cut_icons, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

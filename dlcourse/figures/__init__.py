@@ -1,0 +1,10 @@
+"""Figures that a reader can play with, on the built site and in a live notebook alike.
+
+Each figure is one Python function and one JavaScript module of the same name beside it. On the
+site the module runs with no Python behind it; in JupyterLab, Colab or VS Code the same module is a
+widget whose state Python sees. `base.Figure` chooses between the two.
+"""
+
+from dlcourse.figures.graph_stepper import graph_stepper
+
+__all__ = ["graph_stepper"]

@@ -1,0 +1,1 @@
+"""Assignments on the instructor's side: reading, checking and handing them out."""
