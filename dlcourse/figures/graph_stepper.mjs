@@ -168,7 +168,7 @@ const digits = (number, signs) => String(number).replace(/\d/g, (digit) => signs
 const wrap = (text) => (text.startsWith("−") ? `(${text})` : text);
 const fill = (template, [a, b], v) => template.replace(/\{(\w)\}/g, (_, key) => ({ a, b, v })[key]);
 
-// A power with a constant exponent, as a book prints it: x², x^0.5, and x alone for x¹.
+// A power with a constant exponent: x², x^0.5, and x alone for x¹.
 function power(base, exponent) {
   if (exponent === 1) return base;
   if (Number.isInteger(exponent) && exponent > 1 && exponent < 10) {
@@ -315,7 +315,7 @@ function layout({ nodes, edges }) {
   put(nodes.at(-1));
   for (const edge of edges) {
     const { parent, child } = edge, text = source(edge);
-    edge.chip = { w: Math.max(text.length * 6.3, 58) + 10, h: text ? 34 : 20 };
+    edge.chip = text ? { w: Math.max(text.length * 6.3, 58) + 8, h: 34 } : { w: 8 * edge.formula.length + 26, h: 20 };
     edge.route = [put(parent)];
     for (let at = parent; at !== child; at = edge.route.at(-1)) {
       const layer = at.layer + 1;
@@ -339,7 +339,7 @@ function layout({ nodes, edges }) {
       row.forEach((cell, i) => {
         const weights = cell.near.map((other) => (other.heavy ? 1 : 0.02)), before = row[i - 1];
         cell.wanted = total(cell.near.map((other, k) => weights[k] * other.x)) / total(weights) || 0;
-        cell.x = Math.max(cell.wanted, before ? before.x + (before.w + cell.w) / 2 + 14 : -Infinity);
+        cell.x = Math.max(cell.wanted, before ? before.x + (before.w + cell.w) / 2 + 10 : -Infinity);
       });
       const pulling = row.some((cell) => cell.heavy) ? row.filter((cell) => cell.heavy) : row;
       const shift = mean(pulling.map((cell) => cell.wanted - cell.x));
@@ -387,7 +387,7 @@ function layout({ nodes, edges }) {
   }
 
   const all = [...taken, ...edges.flatMap(({ samples }) => samples)];
-  const left = Math.min(...all.map(({ x, w }) => x - w / 2)) - 12;
+  const left = Math.min(...all.map(({ x, w }) => x - w / 2)) - 8;
   for (const it of all) it.x = Math.round(it.x - left);
   for (const edge of edges) {
     const points = edge.points.map(([x, y]) => [Math.round(x - left), y]);
@@ -399,7 +399,7 @@ function layout({ nodes, edges }) {
     edge.there = [path(-3), tip(points.at(-1), -3, -8)];
     edge.home = [path(3), tip(points[0], 3, 8)];
   }
-  return { width: Math.max(...all.map(({ x, w }) => x + w / 2)) + 12, height: y + 12 };
+  return { width: Math.max(...all.map(({ x, w }) => x + w / 2)) + 8, height: y + 12 };
 }
 
 // The graph as it is after a step. Names are letters, digits and _: there is nothing to escape.
@@ -484,7 +484,7 @@ const PAGE = `
 const PAUSE = 2200; // milliseconds between steps that play by themselves
 const KEYS = ["expression", "inputs", "step"];
 
-// The state that the model holds; throws an error that says what is wrong with it.
+// The state that the model holds, or an error that says what is wrong with it.
 function read(model) {
   const [expression, inputs, step] = KEYS.map((key) => model.get(key));
   const last = evaluate(expression, inputs).steps.length - 1;
@@ -559,7 +559,8 @@ function render({ model, el }) {
     clearTimeout(typing);
     trouble.textContent = text && `${text} The graph is still that of ${expression}.`;
     field.setAttribute("aria-invalid", Boolean(text));
-    examples.selectedIndex = 1 + EXAMPLES.findIndex((example) => example[1] === expression);
+    const bare = (typed) => typed.replace(/\s/g, "");
+    examples.selectedIndex = 1 + EXAMPLES.findIndex((example) => bare(example[1]) === bare(expression));
   }
   // A number and a slider for one variable.
   function knob({ name, value }) {
@@ -586,7 +587,7 @@ function render({ model, el }) {
   function fit() {
     room = root.clientWidth - 34;
     size = layout(graph);
-    const beside = room - size.width >= 300;
+    const beside = room - size.width >= 270;
     size.scale = beside ? 1 : Math.max(0.8, Math.min(1, room / size.width));
     root.dataset.layout = beside ? "side" : "stack";
     root.classList.toggle("is-shared", graph.nodes.some((node) => node.uses > 1));

@@ -5,14 +5,12 @@ dark; what was seen is kept, and the tests below look at one side of it each.
 """
 
 import gzip
-import json
 import os
 import re
 import sys
 from functools import cache
-from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
@@ -25,6 +23,7 @@ WEIGHT = 900_000  # bytes over the wire, gzip, of a page with all it loads
 NOT_COMPRESSED = (".woff", ".woff2", ".png", ".jpg", ".jpeg", ".webp")
 
 pytestmark = pytest.mark.browser
+sys.path.insert(0, str(ROOT / "book" / "_ext"))  # what the site is made with
 
 # The page at the root only leads to the first page of the book.
 PAGES = sorted(
@@ -251,37 +250,10 @@ def test_a_page_says_what_it_is(seen, name):
         assert 20 <= len(page["description"]) <= 165, page["description"]
 
 
-class _Links(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.links, self.ids = [], set()
-        self.feed(text)
+def test_every_link_within_the_site_leads_somewhere(site):
+    import links
 
-    def handle_starttag(self, tag, attributes):
-        attributes = dict(attributes)
-        self.ids |= {attributes[key] for key in ("id", "name") if attributes.get(key)}
-        self.links += [attributes[key] for key in ("href", "src") if attributes.get(key)]
-
-
-@cache
-def _links(name):
-    return _Links((SITE / name).read_text("utf8"))
-
-
-@every_page
-def test_every_link_within_the_site_leads_somewhere(site, name):
-    dead = []
-    for link in _links(name).links:
-        target = urlsplit(urljoin(f"http://site/{name}", link))
-        if target.netloc != "site" or target.scheme != "http":
-            continue
-        path = unquote(target.path).lstrip("/")
-        anchor = unquote(target.fragment)
-        if not (SITE / path).is_file() or (
-            anchor and path.endswith(".html") and anchor not in _links(path).ids
-        ):
-            dead.append(link)
-    assert dead == []
+    assert links.check_site(SITE) == []
 
 
 def test_the_address_of_the_site_leads_to_the_first_page(browse):
@@ -330,14 +302,18 @@ def test_the_buttons_offer_the_notebook(browse, name):
     assert download.value.suggested_filename == Path(notebook).name
     loaded = nbformat.read(download.value.path(), as_version=4)
     nbformat.validate(loaded)
-    assert any(cell.cell_type == "code" for cell in loaded.cells)
+    # Measured times in the text differ from build to build; what a reader runs does not.
     committed = nbformat.read(ROOT / notebook, as_version=4)
-    assert json.dumps(loaded) == json.dumps(committed)
+    assert code(loaded) == code(committed) != []
+
+
+def code(notebook):
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
 
 
 @pytest.mark.parametrize("name", [p for p in PAGES if p not in NOTEBOOK_PAGES] or ["(not built)"])
 def test_pages_without_a_notebook_have_no_such_buttons(site, name):
-    assert not [link for link in _links(name).links if "colab" in link or link.endswith(".ipynb")]
+    assert not re.search(r'href="[^"]*(colab|\.ipynb)', (SITE / name).read_text("utf8"))
 
 
 # What a reader does ---------------------------------------------------------------------------
@@ -468,7 +444,6 @@ def test_chapters_are_numbered_by_their_file(browse):
 
 
 def test_icons_are_never_cut_blindly():
-    sys.path.insert(0, str(ROOT / "book" / "_ext"))
     import dlbook_icons
 
     sheet = "".join(f'.fa-i{n}:before{{content:"\\f{n:03x}"}}' for n in range(600))
