@@ -40,7 +40,7 @@ def style():
     figure on light and on dark.
     """
     import matplotlib.pyplot as plt
-    from cycler import cycler
+    from matplotlib import cycler
 
     colors = [code for name, code in PALETTE.items() if name not in ("yellow", "ink")]
     plt.rcParams.update(
