@@ -179,18 +179,17 @@ def test_a_missing_picture_and_a_dangling_reference_fail_the_build(tiny_book, li
     assert failed.returncode == 1
     line = line_in(tiny_book.root / "book" / "01-one.md", "none.png")
     assert re.search(rf"book/01-one\.md:{line}: .*none\.png", failed.stdout), failed.stdout
-    assert "nowhere" in failed.stdout
+    assert "undefined label: 'nowhere'" in failed.stdout
     assert "warnings, and none is allowed" in failed.stdout
 
 
 @pytest.mark.slow
 def test_a_warning_of_a_cell_fails_the_build(tiny_book):
     tiny_book.edit("book/01-one.md", "print('one')", "import warnings\nwarnings.warn('careful')")
-    failed = tiny_book.build()
-    assert failed.returncode == 1
-    assert re.search(r"book/01-one\.md:\d+: WARNING: stderr was found", failed.stdout), (
-        failed.stdout
-    )
+    for _ in range(2):  # a warning is told until it is mended
+        failed = tiny_book.build()
+        assert failed.returncode == 1, failed.stdout
+        assert re.search(r"book/01-one\.md:\d+: WARNING: stderr was found", failed.stdout)
 
 
 @pytest.mark.slow

@@ -2,6 +2,9 @@
 
 import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -86,6 +89,7 @@ PLAIN = [
     "<b>HTML</b> and <https://example.org>",
     "The set {1, 2} and a dict {a: b}.",
     "![remote](https://example.org/x.png)",
+    "![described [in words]{.x}](https://example.org/x.png) and more text behind it",
 ]
 
 
@@ -238,6 +242,8 @@ def test_a_number_may_differ_where_it_was_computed_and_nowhere_else(page):
     assert not matches(template, "It is good of 7, or `0.98765`.")
     assert not matches(template, "It is 98.8% of 7, or `0.98765`. More")
     assert not matches(template, "It is 98.8% of 7, or 0.98765.")
+    assert matches("a\n" + template, "a\n" + fill(template))
+    assert not matches("a\n" + template, "b\n" + fill(template))
 
 
 @pytest.mark.parametrize("other", ["-1,234.5", "12", "1e-07", "nan", "-inf"])
@@ -490,3 +496,8 @@ def test_every_mistake_is_told_with_file_and_line(tiny_book, line_in):
         )  # fmt: skip
     assert not (tiny_book.out / "html" / "notebooks" / "01-one.ipynb").exists()
     assert (tiny_book.out / "html" / "notebooks" / "02-two.ipynb").exists()
+
+    command = [Path(sys.executable).parent / "jupyter-book", "build", tiny_book.root]
+    plain = subprocess.run(command, capture_output=True, text=True)
+    assert "unknown role {download}" in plain.stderr
+    assert plain.returncode != 0, "not only the driver, Sphinx itself fails"
