@@ -417,7 +417,8 @@ def test_nothing_in_the_state_breaks_out_of_its_script():
     assert "<b>" not in html
 
 
-def test_in_a_live_notebook_it_is_a_widget_that_python_sees(live):
+def test_in_a_live_notebook_it_is_a_widget_that_python_sees(live, monkeypatch):
+    monkeypatch.setenv("DLCOURSE_STATIC", "0")
     figure = graph_stepper("x*y + x", {"x": 3, "y": -2})
     data, _ = figure._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
