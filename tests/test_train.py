@@ -1,15 +1,16 @@
-"""The optimizer, the loop, the metrics and the history."""
+"""The loop: both engines alike, stopping, going on where a run was broken off, the history."""
+
+import functools
 
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score
 
 from dlcourse import data
-from dlcourse.autograd import Tensor, losses, nn
-from dlcourse.metrics import accuracy
-from dlcourse.optim import SGD
-from dlcourse.train import History, evaluate, fit
+from dlcourse.autograd import losses, nn
+from dlcourse.metrics import top_k_accuracy
+from dlcourse.optim import SGD, Adam, OneCycleLR, StepLR
+from dlcourse.train import Checkpoint, EarlyStopping, History, evaluate, fit
 
 
 def small_net(seed=0):
@@ -24,44 +25,12 @@ def parts():
     return data.digits().split()
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_sgd_equals_torch_over_100_steps(momentum):
-    rng = np.random.default_rng(0)
-    start = rng.standard_normal((4, 3))
-    ours = Tensor(start.copy(), requires_grad=True)
-    theirs = torch.tensor(start, requires_grad=True)
-    mine = SGD([ours], lr=0.05, momentum=momentum)
-    reference = torch.optim.SGD([theirs], lr=0.05, momentum=momentum)
-    for _ in range(100):
-        mine.zero_grad()
-        ((ours - 1) ** 2 * 0.5 + (ours * ours * ours) * 0.01).sum().backward()
-        mine.step()
-        reference.zero_grad()
-        ((theirs - 1) ** 2 * 0.5 + theirs**3 * 0.01).sum().backward()
-        reference.step()
-    np.testing.assert_allclose(ours.data, theirs.detach().numpy(), rtol=1e-10)
-
-
 def test_sgd_moves_torch_parameters_too():
     layer = torch.nn.Linear(2, 1)
     before = layer.weight.detach().clone()
     layer(torch.ones(1, 2)).sum().backward()
     SGD(layer.parameters(), lr=0.1).step()
     np.testing.assert_allclose(before - layer.weight.detach(), 0.1 * np.ones((1, 2)), rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (dict(parameters=[], lr=0.1), "no parameters"),
-        (dict(parameters=[1], lr=0), "lr must be positive, got 0"),
-        (dict(parameters=[1], lr=float("nan")), "lr must be positive"),
-        (dict(parameters=[1], lr=0.1, momentum=1.0), r"momentum must lie in \[0, 1\), got 1.0"),
-    ],
-)
-def test_sgd_says_what_is_wrong(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        SGD(**arguments)
 
 
 def test_training_is_reproducible_and_learns(parts):
@@ -143,12 +112,189 @@ def test_history():
     assert accuracy_axis.get_ylabel() == "accuracy"
 
 
-def test_accuracy_equals_scikit_learn():
-    rng = np.random.default_rng(0)
-    logits, targets = rng.standard_normal((50, 4)), rng.integers(0, 4, 50)
-    expected = accuracy_score(targets, logits.argmax(1))
-    assert accuracy(logits, targets) == expected
-    assert accuracy(Tensor(logits, requires_grad=True), targets) == expected
-    assert accuracy(torch.tensor(logits, requires_grad=True), torch.tensor(targets)) == expected
-    with pytest.raises(ValueError, match=r"\(50, 4\) and \(4,\)"):
-        accuracy(logits, targets[:4])
+# Stopping and going on -------------------------------------------------------------------------
+
+
+def dropout_net(seed=0):
+    rng = np.random.default_rng(seed)
+    return nn.Sequential(
+        nn.Linear(64, 16, rng=rng), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.3, rng=rng),
+        nn.Linear(16, 10, rng=rng),
+    )  # fmt: skip
+
+
+def torch_dropout_net():
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Linear(64, 16), torch.nn.BatchNorm1d(16), torch.nn.ReLU(), torch.nn.Dropout(0.3),
+        torch.nn.Linear(16, 10),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Digits as rows of 64 numbers."""
+    digits = data.digits()
+    flat = data.Dataset(digits.inputs.reshape(-1, 64)[:400], digits.targets[:400], digits.classes)
+    return flat.split()
+
+
+@pytest.mark.parametrize("build", [dropout_net, torch_dropout_net])
+@pytest.mark.parametrize("optimizer", [Adam, lambda p: SGD(p, 0.1, momentum=0.9)])
+def test_a_resumed_run_gives_the_numbers_of_an_unbroken_one(build, optimizer, rows, tmp_path):
+    """Weights, dropout, batch statistics, the optimizer's memory and the schedule all go on."""
+    path = tmp_path / "run.npz"
+    loss = losses.cross_entropy if build is dropout_net else torch.nn.functional.cross_entropy
+
+    def train(epochs, callbacks, **options):
+        model = build()
+        steps = optimizer(model.parameters())
+        schedule = OneCycleLR(steps, 0.02, total_steps=6 * 8)
+        history = fit(
+            model, rows[0], loss, steps, epochs, rows[1], schedule=schedule, max_norm=1.0,
+            callbacks=callbacks, progress=False, **options,
+        )  # fmt: skip
+        return history, model.state_dict()
+
+    whole, weights = train(6, [EarlyStopping(patience=6)])
+    train(3, [EarlyStopping(patience=6), Checkpoint(path)])
+    torch.manual_seed(99)  # as in another process
+    resumed, resumed_weights = train(6, [EarlyStopping(patience=6)], resume=path)
+    assert resumed.rows == whole.rows
+    for name, value in weights.items():
+        np.testing.assert_array_equal(np.asarray(resumed_weights[name]), np.asarray(value))
+
+
+class Wandering:
+    """A stand-in for a model's measurements: the validation loss follows a script."""
+
+    def __init__(self, script):
+        self.script = script
+
+    def __call__(self, run):
+        run.history.rows[-1]["validation_loss"] = self.script[run.epoch - 1]
+        next(iter(run.model.parameters())).data[...] = run.epoch
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("build", [dropout_net, torch_dropout_net])
+def test_early_stopping_restores_the_best_weights(rows, tmp_path, resume, build):
+    loss = losses.cross_entropy if build is dropout_net else torch.nn.functional.cross_entropy
+    script = [3, 2, 1, 1.5, 1.2, 1.4, 0.1]
+
+    def run(epochs, **options):
+        net = build()
+        stopping = EarlyStopping(patience=3)
+        history = fit(
+            net, rows[0], loss, SGD(net.parameters(), 0.01), epochs, rows[1],
+            callbacks=[Wandering(script), stopping, Checkpoint(tmp_path / "run.npz")],
+            progress=False, **options,
+        )  # fmt: skip
+        return net, history, stopping
+
+    if resume:
+        run(4)
+    net, history, stopping = run(7, **({"resume": tmp_path / "run.npz"} if resume else {}))
+    assert len(history) == 6
+    assert stopping.best_epoch == 3
+    assert (next(iter(net.parameters())).data == 3).all()
+
+
+def test_early_stopping_may_watch_an_accuracy(rows):
+    net = dropout_net()
+    stopping = EarlyStopping("validation_accuracy", patience=2, larger_is_better=True)
+    history = fit(
+        net, rows[0], losses.cross_entropy, Adam(net.parameters(), 0.01), 15, rows[1],
+        callbacks=[stopping], progress=False,
+    )  # fmt: skip
+    best = int(np.argmax(history["validation_accuracy"])) + 1
+    assert stopping.best_epoch == best
+    measured = evaluate(net, rows[1], losses.cross_entropy)
+    assert measured["accuracy"] == pytest.approx(history[best - 1]["validation_accuracy"])
+
+
+def test_checkpoints_are_written_every_so_often_and_whole(rows, tmp_path):
+    path = tmp_path / "run.npz"
+    written = []
+    net = dropout_net()
+    fit(
+        net, rows[0], losses.cross_entropy, SGD(net.parameters(), 0.01), 5, progress=False,
+        callbacks=[Checkpoint(path, every=2), lambda run: written.append(path.exists())],
+    )  # fmt: skip
+    assert written == [False, True, True, True, True]
+    assert [file.name for file in tmp_path.iterdir()] == ["run.npz"]
+    other = nn.Sequential(nn.Linear(64, 10))
+    with pytest.raises(ValueError, match="missing"):
+        fit(
+            other, rows[0], losses.cross_entropy, SGD(other.parameters(), 0.01), 5,
+            progress=False, resume=path,
+        )  # fmt: skip
+
+
+def test_nan_in_the_middle_names_its_step(rows):
+    net, calls = dropout_net(), []
+
+    def loss(predictions, targets):
+        calls.append(1)
+        return losses.cross_entropy(predictions, targets) * (np.nan if len(calls) == 11 else 1.0)
+
+    with pytest.raises(FloatingPointError, match=r"nan in epoch 2, step 3.*learning rate"):
+        fit(net, rows[0], loss, SGD(net.parameters(), 0.01), 3, progress=False)
+    assert np.isfinite(net.parameters()[0].data).all()
+
+
+def test_progress_bar_shows_loss_and_metric(rows, capsys):
+    net = dropout_net()
+    fit(net, rows[0], losses.cross_entropy, SGD(net.parameters(), 0.01), 2, rows[1])
+    shown = capsys.readouterr().err
+    assert "2/2" in shown
+    for name in ("loss=", "accuracy=", "validation_loss="):
+        assert name in shown
+
+
+def test_fit_trains_a_net_that_was_left_in_evaluation(rows):
+    net = dropout_net().eval()
+    fit(net, rows[0], losses.cross_entropy, SGD(net.parameters(), 0.01), 1, progress=False)
+    assert net.state_dict()["1.num_batches_tracked"] > 0
+
+
+def test_evaluate_keeps_frozen_layers_frozen(rows):
+    for net in (dropout_net(), torch_dropout_net()):
+        net[1].eval()
+        loss = (
+            losses.cross_entropy
+            if isinstance(net, nn.Module)
+            else torch.nn.functional.cross_entropy
+        )
+        evaluate(net, rows[1], loss)
+        assert net.training
+        assert not net[1].training
+
+
+def test_fit_with_a_metric_without_name_and_with_none(rows):
+    net = dropout_net()
+    options = dict(epochs=1, progress=False)
+    history = fit(
+        net, rows[0], losses.cross_entropy, SGD(net.parameters(), 0.01),
+        metric=functools.partial(top_k_accuracy, k=3), **options,
+    )  # fmt: skip
+    assert history.columns == ["epoch", "loss", "metric"]
+    history = fit(
+        net, rows[0], losses.cross_entropy, SGD(net.parameters(), 0.01), metric=None, **options
+    )
+    assert history.columns == ["epoch", "loss"]
+
+
+def test_max_norm_clips_and_schedule_steps(rows):
+    net = dropout_net()
+    optimizer = SGD(net.parameters(), 1.0)
+    schedule = StepLR(optimizer, step_size=4, gamma=0.5)
+    before = net.state_dict()
+    fit(
+        net, rows[0], losses.cross_entropy, optimizer, 1, progress=False, max_norm=1e-6,
+        schedule=schedule,
+    )  # fmt: skip
+    assert optimizer.lr == 0.5 ** (schedule.t // 4)
+    assert schedule.t == -(-len(rows[0]) // 32)
+    moved = [np.abs(p.data - before[name]).max() for name, p in net.named_parameters()]
+    assert 0 < max(moved) < 1e-5

@@ -35,6 +35,7 @@ class Tensor:
 
     Args:
         data: array, nested list or number. float64 arrays stay float64; all else becomes float32.
+            An array that needs no conversion is not copied.
         requires_grad: whether `backward` shall fill `grad`. Default False.
 
     Attributes:
@@ -43,20 +44,22 @@ class Tensor:
         requires_grad: whether gradients flow to this tensor.
 
     Raises:
-        TypeError: if `data` is not numeric.
+        TypeError: if `data` is not numeric, or belongs to PyTorch.
+        ValueError: if `data` is a nested list whose rows have different lengths.
     """
 
-    # NumPy then leaves `array * tensor` to Tensor.__rmul__ instead of taking it apart.
-    __array_priority__ = 1000
+    # NumPy then leaves `array * tensor` to Tensor.__rmul__, and refuses `np.exp(tensor)`, which
+    # would lose the history.
+    __array_ufunc__ = None
     __slots__ = ("__weakref__", "_creation", "_parents", "_vjps", "data", "grad", "requires_grad")
 
     def __init__(self, data, requires_grad=False):
-        if isinstance(data, Tensor):
-            data = data.data
-        array = np.asarray(data)
+        array = array_of(data)
         if array.dtype.kind not in "fiub":
-            raise TypeError(f"Tensor: expected numbers, got an array of dtype {array.dtype}")
-        keep_double = isinstance(data, (np.ndarray, np.generic)) and array.dtype == np.float64
+            raise TypeError(
+                f"Tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}"
+            )
+        keep_double = array.dtype == np.float64 and hasattr(data, "dtype")
         self.data = array.astype(np.float64 if keep_double else np.float32, copy=False)
         self.requires_grad = requires_grad
         self.grad = None
@@ -75,7 +78,7 @@ class Tensor:
                 and returns the gradient with respect to that parent.
         """
         # A NumPy scalar of type float64 would silently turn a float32 network into a slow one.
-        dtype = np.result_type(*(parent.data for parent in parents))
+        dtype = np.result_type(*[parent.dtype for parent in parents])
         result = cls(np.asarray(value, dtype=dtype))
         if _recording and any(parent.requires_grad for parent in parents):
             result.requires_grad = True
@@ -180,7 +183,17 @@ class Tensor:
 
     def item(self):
         """The single number in this tensor, as a Python float."""
+        if self.data.size != 1:
+            raise ValueError(
+                f"item: a tensor of shape {self.shape} holds {self.data.size} numbers, not one; "
+                "pick one by its index, or reduce with .sum() or .mean()"
+            )
         return self.data.item()
+
+    __float__ = item
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def detach(self):
         """The same numbers without their history."""
@@ -190,6 +203,26 @@ class Tensor:
         suffix = ", requires_grad=True" if self.requires_grad else ""
         numbers = np.array2string(self.data, precision=4, prefix="Tensor(")
         return f"Tensor({numbers}{suffix})"
+
+
+def array_of(x):
+    """The numbers of a tensor, or of anything that NumPy takes.
+
+    Raises:
+        TypeError: for a PyTorch tensor, since gradients can't flow from one engine to the other.
+        ValueError: for a nested list whose rows have different lengths.
+    """
+    if isinstance(x, Tensor):
+        return x.data
+    if hasattr(x, "detach"):
+        raise TypeError(
+            f"Tensor: got a PyTorch tensor (on device {x.device}); to bring its numbers to this "
+            "engine, pass x.detach().cpu().numpy()"
+        )
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"Tensor: the rows of a nested list differ in length: {error}") from None
 
 
 def unbroadcast(gradient, shape):

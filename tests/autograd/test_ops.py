@@ -1,117 +1,138 @@
-"""Every operation against PyTorch: value and gradient, in double precision."""
+"""Every operation against PyTorch: value, gradient, precision, strides and edges."""
+
+import inspect
 
 import numpy as np
 import pytest
 import torch
+from engine_tables import CASES, LOSSES, all_cases, compare, draw
 
-from dlcourse.autograd import Tensor, check_gradient, ops
+from dlcourse.autograd import Tensor, check_gradient, conv, losses, ops
 
-# name: (our function, PyTorch's, shapes of the inputs)
-CASES = {
-    "add": (ops.add, torch.add, [(3, 4), (3, 4)]),
-    "add row": (ops.add, torch.add, [(3, 4), (4,)]),
-    "add column": (ops.add, torch.add, [(3, 1), (3, 4)]),
-    "add scalar": (lambda x: 2.5 + x, lambda x: 2.5 + x, [(3, 4)]),
-    "subtract": (ops.subtract, torch.sub, [(2, 3, 4), (3, 1)]),
-    "subtract from number": (lambda x: 1 - x, lambda x: 1 - x, [(3, 4)]),
-    "multiply": (ops.multiply, torch.mul, [(3, 4), (1, 4)]),
-    "multiply by itself": (lambda x: x * x, lambda x: x * x, [(3, 4)]),
-    "divide": (ops.divide, torch.div, [(3, 4), (3, 1)]),
-    "divide number": (lambda x: 2 / (x * x + 1), lambda x: 2 / (x * x + 1), [(3, 4)]),
-    "negative": (ops.negative, torch.neg, [(3, 4)]),
-    "power": (lambda x: x**3, lambda x: x**3, [(3, 4)]),
-    "matmul": (ops.matmul, torch.matmul, [(3, 4), (4, 5)]),
-    "matmul batched": (ops.matmul, torch.matmul, [(2, 3, 4), (4, 5)]),
-    "linear": (ops.linear, torch.nn.functional.linear, [(3, 4), (5, 4), (5,)]),
-    "exp": (ops.exp, torch.exp, [(3, 4)]),
-    "log": (lambda x: (x * x + 0.1).log(), lambda x: (x * x + 0.1).log(), [(3, 4)]),
-    "tanh": (ops.tanh, torch.tanh, [(3, 4)]),
-    "sigmoid": (ops.sigmoid, torch.sigmoid, [(3, 4)]),
-    "relu": (ops.relu, torch.relu, [(3, 4)]),
-    "sum": (ops.sum, torch.sum, [(3, 4)]),
-    "sum over rows": (lambda x: x.sum(0), lambda x: x.sum(0), [(3, 4)]),
-    "sum, last, kept": (
-        lambda x: x.sum(-1, keepdim=True), lambda x: x.sum(-1, keepdim=True), [(2, 3, 4)],
-    ),
-    "sum over two": (lambda x: x.sum((0, 2)), lambda x: x.sum((0, 2)), [(2, 3, 4)]),
-    "mean": (ops.mean, torch.mean, [(3, 4)]),
-    "mean over columns": (lambda x: x.mean(1), lambda x: x.mean(1), [(3, 4)]),
-    "reshape": (lambda x: x.reshape(2, -1), lambda x: x.reshape(2, -1), [(3, 4)]),
-    "transpose": (lambda x: x.T, lambda x: x.T, [(3, 4)]),
-    "flatten": (lambda x: x.flatten(), lambda x: x.flatten(1), [(2, 3, 4)]),
-}  # fmt: skip
+NAMES = dict(all_cases())
+HELPERS = {"op", "as_tensors", "explain", "whole_numbers", "check_probability", "pair"}
 
 
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("seed", [0, 1])
-def test_value_and_gradient_equal_torch(name, seed):
-    ours, theirs, shapes = CASES[name]
-    rng = np.random.default_rng(seed)
-    arrays = [rng.standard_normal(shape) for shape in shapes]
-    tensors = [Tensor(array, requires_grad=True) for array in arrays]
-    references = [torch.tensor(array, requires_grad=True) for array in arrays]
-
-    result, expected = ours(*tensors), theirs(*references)
-    assert result.shape == tuple(expected.shape)
-    assert result.dtype == np.float64
-    np.testing.assert_allclose(result.numpy(), expected.detach().numpy(), rtol=1e-12, atol=1e-14)
-
-    upstream = rng.standard_normal(result.shape)
-    result.backward(upstream)
-    expected.backward(torch.tensor(upstream))
-    for tensor, reference in zip(tensors, references, strict=True):
-        np.testing.assert_allclose(tensor.grad, reference.grad.numpy(), rtol=1e-10, atol=1e-13)
+def public_functions(*modules):
+    return {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and not name.startswith("_")
+    }
 
 
-@pytest.mark.parametrize("name", CASES)
+def test_tables_hold_every_public_operation_and_loss():
+    assert public_functions(ops, conv) - HELPERS == set(CASES)
+    assert public_functions(losses) == set(LOSSES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_value_and_gradient_equal_torch(name):
+    for seed in (0, 1):
+        compare(NAMES[name], seed=seed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_single_precision_stays_single_and_close(name):
+    compare(NAMES[name], dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_strided_inputs(name):
+    """Views whose entries lie apart or in another order in memory give the same."""
+    compare(NAMES[name], arrange=lambda a: np.stack([a, a + 9], axis=-1)[..., 0])
+    compare(NAMES[name], arrange=lambda a: np.asfortranarray(a))
+
+
+@pytest.mark.parametrize("name", [n for n, one in NAMES.items() if one.smooth])
 def test_gradient_agrees_with_finite_differences(name):
-    function, _, shapes = CASES[name]
-    rng = np.random.default_rng(7)
-    assert check_gradient(function, *(rng.standard_normal(shape) for shape in shapes)) < 1e-6
+    assert check_gradient(NAMES[name].ours, *draw(NAMES[name], 7)) < 1e-6
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_single_precision_stays_single(name):
-    function, _, shapes = CASES[name]
-    rng = np.random.default_rng(3)
-    tensors = [
-        Tensor(rng.standard_normal(shape).astype(np.float32), requires_grad=True)
-        for shape in shapes
-    ]
-    result = function(*tensors)
-    result.backward(np.ones(result.shape))
-    assert result.dtype == np.float32
-    assert all(tensor.grad.dtype == np.float32 for tensor in tensors)
+EMPTY = {
+    "add": (lambda a, b: a + b, [(0, 3), (3,)]),
+    "multiply column": (lambda a, b: a * b, [(2, 0), (2, 1)]),
+    "matmul": (lambda a, b: a @ b, [(0, 3), (3, 2)]),
+    "matmul of no features": (lambda a, b: a @ b, [(2, 0), (0, 3)]),
+    "relu": (lambda x: x.relu(), [(0, 3)]),
+    "sum": (lambda x: x.sum(), [(0, 3)]),
+    "sum over none": (lambda x: x.sum(0), [(0, 3)]),
+    "mean over the others": (lambda x: x.mean(1), [(0, 3)]),
+    "max over the others": (lambda x: x.max(1).values, [(0, 3)]),
+    "softmax": (lambda x: x.softmax(1), [(0, 3)]),
+    "log_softmax": (lambda x: x.log_softmax(-1), [(0, 3)]),
+    "flatten": (lambda x: x.flatten(1), [(0, 3, 2)]),
+    "reshape": (lambda x: x.reshape(0, 6), [(0, 3, 2)]),
+    "slice": (lambda x: x[1:1], [(3, 2)]),
+    "unsqueeze": (lambda x: x.unsqueeze(1), [(0, 3)]),
+    "transpose": (lambda x: x.mT, [(0, 3)]),
+    "chunk": (lambda x: x.chunk(3, 1)[1], [(0, 3)]),
+}
 
 
-def test_strided_inputs():
-    x = np.arange(24.0).reshape(4, 6)[::2, ::3]
-    tensor = Tensor(x, requires_grad=True)
-    (tensor @ Tensor(np.ones((2, 3)))).sum().backward()
-    np.testing.assert_array_equal(tensor.grad, np.full((2, 2), 3.0))
+@pytest.mark.parametrize("name", EMPTY)
+def test_tensors_without_entries(name):
+    function, shapes = EMPTY[name]
+    tensors = [Tensor(np.zeros(shape), requires_grad=True) for shape in shapes]
+    references = [torch.zeros(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    result, expected = function(*tensors), function(*references)
+    assert result.shape == tuple(expected.shape)
+    result.sum().backward()
+    expected.sum().backward()
+    for tensor, reference in zip(tensors, references, strict=True):
+        np.testing.assert_array_equal(tensor.grad, reference.grad.numpy())
 
 
-def test_relu_at_zero_has_slope_zero():
-    x = Tensor([-1.0, 0.0, 2.0], requires_grad=True)
-    x.relu().sum().backward()
-    np.testing.assert_array_equal(x.grad, [0, 0, 1])
+def test_convolution_and_pooling_of_no_pictures():
+    x = Tensor(np.zeros((0, 2, 5, 5)), requires_grad=True)
+    weight = Tensor(np.ones((3, 2, 3, 3)), requires_grad=True)
+    assert conv.conv2d(x, weight).shape == (0, 3, 3, 3)
+    transposed = Tensor(np.ones((2, 3, 3, 3)), requires_grad=True)
+    assert conv.conv_transpose2d(x, transposed).shape == (0, 3, 7, 7)
+    assert conv.max_pool2d(x, 2).shape == conv.avg_pool2d(x, 2).shape == (0, 2, 2, 2)
+    (conv.conv2d(x, weight).sum() + conv.conv_transpose2d(x, transposed).sum()).backward()
+    assert not weight.grad.any()
+    assert x.grad.shape == x.shape
 
 
-def test_sigmoid_does_not_overflow():
-    with np.errstate(all="raise"):
-        values = Tensor([-1000.0, 0.0, 1000.0]).sigmoid().numpy()
-    np.testing.assert_allclose(values, [0, 0.5, 1])
+def test_extremes_are_pairs_with_the_first_position():
+    x = Tensor([[1.0, 3.0, 3.0], [2.0, 0.0, 0.0]])
+    values, indices = x.max(1)
+    assert values.numpy().tolist() == [3.0, 2.0]
+    assert indices.tolist() == [1, 0]
+    assert x.min(1, keepdim=True).indices.tolist() == [[0], [1]]
+    assert isinstance(x.max(), Tensor)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "words"),
-    [
-        ((64, 784), (256, 784), ["(64, 784) @ (256, 784)", "784 and 256", "transpose the second"]),
-        ((2, 3), (4, 5), ["inner sizes 3 and 4 differ"]),
-        ((3,), (3, 2), ["two matrices", "reshape"]),
-    ],
-)
-def test_matmul_says_what_is_wrong(a, b, words):
-    with pytest.raises(ValueError, match="matmul") as error:
-        Tensor(np.ones(a)) @ Tensor(np.ones(b))
-    assert all(word in str(error.value) for word in words)
+def test_saturated_functions_do_not_overflow():
+    x = Tensor(np.array([-1e4, 0.0, 1e4]), requires_grad=True)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        for function in (ops.sigmoid, ops.tanh, ops.softplus, ops.silu, ops.gelu):
+            function(x).sum().backward()
+        ops.logsumexp(x, 0).backward()
+    assert np.isfinite(x.grad).all()
+
+
+def test_dropout_keeps_the_mean_and_follows_its_seed():
+    x = Tensor(np.ones(100_000, np.float32))
+    y = ops.dropout(x, 0.3, rng=0).numpy()
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1) / np.float32(0.7)}
+    assert abs(y.mean() - 1) < 0.01
+    np.testing.assert_array_equal(y, ops.dropout(x, 0.3, rng=0).numpy())
+    assert (y != ops.dropout(x, 0.3, rng=1).numpy()).any()
+
+
+def test_parts_may_stay_unused():
+    x = Tensor(np.ones((3, 2)), requires_grad=True)
+    (x.unbind()[1] * 2).sum().backward()
+    np.testing.assert_array_equal(x.grad, [[0, 0], [2, 2], [0, 0]])
+
+
+def test_a_part_used_twice_gets_both_gradients():
+    x = Tensor(np.ones((2, 2)), requires_grad=True)
+    first, _ = x.unbind()
+    (first * 2 + first.exp()).sum().backward()
+    np.testing.assert_allclose(x.grad, [[2 + np.e] * 2, [0, 0]])
