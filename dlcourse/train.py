@@ -153,7 +153,7 @@ class Run:
             arrays = {name: torch.as_tensor(value) for name, value in arrays.items()}
             torch.set_rng_state(arrays["torch_random"])
         weights, memories = {}, [{} for _ in self.optimizer.parameters]
-        states = [{} for _ in self._with_state()]
+        states = {}
         for path, value in arrays.items():
             kind, _, rest = path.partition("/")
             if kind == "model":
@@ -163,9 +163,10 @@ class Run:
                 memories[int(i)][name] = value if value.ndim else value.item()
             elif kind == "callback":
                 i, name = rest.split("/", 1)
-                states[int(i)][name] = value
-        for callback, state in zip(self._with_state(), states, strict=True):
-            callback.load_state_dict(state)
+                states.setdefault(int(i), {})[name] = value
+        for i, callback in enumerate(self._with_state()):
+            if i in states:  # a run may go on with other callbacks than it began with
+                callback.load_state_dict(states[i])
         self.model.load_state_dict(weights)
         self.optimizer.load_state_dict(
             {"steps": notes["steps"], "lr": notes["lr"], "memories": memories}
