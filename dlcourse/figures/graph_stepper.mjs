@@ -446,7 +446,8 @@ function equation({ nodes, edges, steps }, step) {
   const term = (text, caption, kind = "") =>
     `<span class="dl-term ${kind}"><b>${text}</b><small>${caption}</small></span>`;
   if (phase === "start") {
-    return nodes.map(({ name, value, operation }) => (operation ? "" : term(show(value), name, "is-value"))).join("");
+    return nodes.filter(({ operation }) => !operation)
+      .map(({ name, value }) => term(show(value), name, "is-value")).join("&emsp;");
   }
   if (phase === "forward") {
     return `${term(write(node, node.args.map((argument) => show(valueOf(argument)))), node.text)} = ${

@@ -345,6 +345,13 @@ def loses_the_loss(*inputs):
     return two_layers(*inputs)[1:]
 
 
+@wrong("two_layer_backward", 1.8, "`two_layer_backward` changed its input `W2`")
+def takes_a_step_of_descent(x, y, W1, b1, W2, b2):
+    gradients = two_layers(x, y, W1, b1, W2, b2)
+    W2 -= 0.1 * gradients[3]
+    return gradients
+
+
 def not_written_helper():
     raise NotImplementedError()
 
@@ -383,6 +390,24 @@ def overwrites(graph, output):
     for node in sorted_nodes(graph, output):
         for parent, slope in graph[node]:
             grad[parent] = grad[node] * slope
+    return grad
+
+
+@wrong("backward", 0.4, "contribution of one use alone")
+def adds_up_within_a_node_only(graph, output):
+    grad = dict.fromkeys(graph, 0.0) | {output: 1.0}
+    for node in sorted_nodes(graph, output):
+        for parent, _ in graph[node]:
+            grad[parent] = grad[node] * sum(slope for p, slope in graph[node] if p == parent)
+    return grad
+
+
+@wrong("backward", 0.8, "x is used 2 times, and that is the contribution of one use alone")
+def makes_a_dict_of_the_parents(graph, output):
+    grad = dict.fromkeys(graph, 0.0) | {output: 1.0}
+    for node in sorted_nodes(graph, output):
+        for parent, slope in dict(graph[node]).items():
+            grad[parent] += grad[node] * slope
     return grad
 
 
@@ -458,6 +483,21 @@ def test_a_wrong_answer_loses_points_and_is_told_why(name, points, says, answer,
     assert says in told, str(result)
     assert float(result) == points < result.points, str(result)
     assert "fault in the check" not in told
+
+
+def test_what_is_wrong_on_ordinary_logits_is_not_blamed_on_large_ones():
+    result = check.cross_entropy(returns_p)
+    assert result.steps[2].hint.startswith("Mend `dz` first")
+
+
+def test_what_changes_a_graph_is_told_in_the_words_of_a_dict():
+    assert "`graph[...] = ...`, `pop` or" in check.backward(consumes_the_graph).steps[4].hint
+
+
+def test_one_mistake_in_three_gradients_is_told_once():
+    text = str(check.neuron_backward(forgot_the_two))
+    assert text.count("factor of 2") == 1
+    assert text.count("For the same reason.") == 2
 
 
 def test_the_corpus_has_something_on_every_check():

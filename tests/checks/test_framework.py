@@ -87,6 +87,7 @@ def test_no_answer_makes_a_check_raise(answer):
     result = double(answer)
     assert result < 2.0
     assert any(step.hint for step in result.steps)
+    assert "fault in the check" not in str(result)
 
 
 class Hostile:
@@ -112,6 +113,19 @@ def test_no_value_makes_a_check_raise_or_blame_itself(name, n, value):
     assert result == 0.0
     assert result.steps[0].hint
     assert "fault in the check" not in str(result)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (3.5, "Expected a function, got the number 3.5: hand over its name, without `(...)`"),
+        (lambda x: x @ np.ones(4), "does one of them want a `.T`"),
+        (lambda x: weight * x, "has the cell that defines it been run?"),  # noqa: F821
+        (lambda: 1, "Keep the first line as it stood in the cell: `def <lambda>(x):`"),
+    ],
+)
+def test_a_common_error_is_told_with_a_way_on(answer, says):
+    assert says in double(answer).steps[0].hint
 
 
 def test_an_interrupt_goes_through():
@@ -157,6 +171,19 @@ def test_warnings_and_stderr_cost_nothing_and_do_not_leak(capsys):
     captured = capsys.readouterr()
     assert captured.err == ""
     assert captured.out == "a note\n"
+
+
+def test_what_a_value_says_when_it_is_read_does_not_leak(capsys):
+    class Loud:
+        def __array__(self, dtype=None, copy=None):
+            warnings.warn("careful", stacklevel=1)
+            print("a note", file=sys.stderr)
+            return np.zeros(())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "fault" not in str(assignment.cross_entropy(lambda z, y: (Loud(), Loud())))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_warning_is_told_beside_an_error():
@@ -247,7 +274,7 @@ class Tags(html.parser.HTMLParser):
 
 
 def test_the_html_of_a_students_text_is_inert():
-    attack = "</div><script>alert(1)</script><img src=x onerror=f()> `<b onclick=x>` &lt; '\""
+    attack = "</div>\x1b[31m<script>alert(1)</script><img onerror=f()> `<b onclick=x>` &lt; '\""
 
     def evil(x):
         raise ValueError(attack)
