@@ -40,16 +40,17 @@ def main():
     if unknown:
         sys.exit(f"no stage {', '.join(sorted(unknown))}; there are: {', '.join(STAGES)}")
     LOGS.mkdir(parents=True, exist_ok=True)
-    passed = failed = 0
+    passed, failed, left_out = 0, 0, ""
     for name in wanted:
-        if name == "browser" and not find_chromium():
-            print(
-                "browser    LEFT OUT: no Chromium. Install it with `apt install chromium` or "
-                "`.venv/bin/playwright install chromium`, and run `make test` again."
-            )
+        missing = find_chromium() if name == "browser" else None
+        if missing:
+            print(f"browser    LEFT OUT: {missing}. Then run `make test` again.")
+            left_out = " (the browser stage was left out: see above)"
             continue
         good, bad = run_stage(name, STAGES[name])
         passed, failed = passed + good, failed + bad
+    if left_out:
+        print(f"Not everything was tested{left_out}")
     print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed or not passed else 0)
 
@@ -93,18 +94,29 @@ def counts(report, code):
 
 
 def find_chromium():
-    """The system's Chromium, or the one that playwright has fetched; exported for the tests."""
-    found = os.environ.get("DLCOURSE_CHROMIUM") or shutil.which("chromium")
-    found = found or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if not found:
-        from playwright.sync_api import sync_playwright
+    """The system's Chromium, or the one that playwright has fetched; exported for the tests.
 
+    Returns:
+        what is missing, in words; None if nothing is.
+    """
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("DLCOURSE_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), None
+    )
+    try:
         with sync_playwright() as playwright:
-            path = Path(playwright.chromium.executable_path)
-        found = str(path) if path.exists() else None
-    if found:
-        os.environ["DLCOURSE_CHROMIUM"] = found
-    return found
+            own = Path(playwright.chromium.executable_path)
+    except Exception:  # it fails in its own words, which name no remedy
+        return "playwright's driver does not start; on Debian: apt install libatomic1"
+    if not found and not own.exists():
+        return (
+            "there is no Chromium; install it with `apt install chromium` or "
+            "`.venv/bin/playwright install chromium`"
+        )
+    os.environ["DLCOURSE_CHROMIUM"] = found or str(own)
+    return None
 
 
 if __name__ == "__main__":

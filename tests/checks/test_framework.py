@@ -87,7 +87,7 @@ def test_no_answer_makes_a_check_raise(answer):
     result = double(answer)
     assert result < 2.0
     assert any(step.hint for step in result.steps)
-    assert "fault in the check" not in str(result)
+    assert not any("fault in the check" in step.hint for step in result.steps)
 
 
 class Hostile:
@@ -112,16 +112,22 @@ def test_no_value_makes_a_check_raise_or_blame_itself(name, n, value):
     result = getattr(assignment, name)(lambda *inputs: (value,) * n if n > 1 else value)
     assert result == 0.0
     assert result.steps[0].hint
-    assert "fault in the check" not in str(result)
+    assert not any("fault in the check" in step.hint for step in result.steps)
+
+
+# Hints quote the student's line, so these stand on other lines than the words looked for.
+meets_another_length = lambda x: x @ np.ones(4)
+knows_no_weight = lambda x: weight * x  # noqa: F821
+takes_nothing = lambda: 1
 
 
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
         (3.5, "Expected a function, got the number 3.5: hand over its name, without `(...)`"),
-        (lambda x: x @ np.ones(4), "does one of them want a `.T`"),
-        (lambda x: weight * x, "has the cell that defines it been run?"),  # noqa: F821
-        (lambda: 1, "Keep the first line as it stood in the cell: `def <lambda>(x):`"),
+        (meets_another_length, "does one of them want a `.T`"),
+        (knows_no_weight, "has the cell that defines it been run?"),
+        (takes_nothing, "Keep the first line as it stood in the cell: `def <lambda>(x):`"),
     ],
 )
 def test_a_common_error_is_told_with_a_way_on(answer, says):
@@ -180,9 +186,7 @@ def test_what_a_value_says_when_it_is_read_does_not_leak(capsys):
             print("a note", file=sys.stderr)
             return np.zeros(())
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert "fault" not in str(assignment.cross_entropy(lambda z, y: (Loud(), Loud())))
+    assert assignment.cross_entropy(lambda z, y: (Loud(), Loud())) == 0.0
     assert capsys.readouterr().err == ""
 
 
