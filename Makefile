@@ -30,7 +30,7 @@ serve: setup
 	@$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory _build/html
 
 lab: setup
-	@$(RUN) -m jupyter lab chapters
+	@$(RUN) -m jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) chapters
 
 test: setup
 	@$(RUN) tests/run.py
