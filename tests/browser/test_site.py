@@ -57,7 +57,7 @@ def browse(chromium, site):
         context.route(lambda url: not url.startswith(site), lambda route: _block(page, route))
         page.on("console", lambda message: _note_message(page, message))
         page.on("pageerror", lambda error: page.messages.append(f"error: {error}"))
-        page.on("requestfailed", lambda request: page.failed.append(request.url))
+        page.on("requestfailed", lambda request: _note_failure(page, request))
         page.on("response", lambda response: _note_response(page, response))
         page.goto(f"{site}/{path}")
         return page
@@ -70,6 +70,12 @@ def browse(chromium, site):
 def _block(page, route):
     page.external.append(route.request.url)
     route.abort()
+
+
+def _note_failure(page, request):
+    # A reader who leaves a page stops what it was still loading, its icon for instance.
+    if request.failure != "net::ERR_ABORTED":
+        page.failed.append(request.url)
 
 
 def _note_message(page, message):
@@ -330,6 +336,7 @@ def test_search_finds_the_chain_rule(browse):
     targets = [link.get_attribute("href") for link in results.all()]
     assert any("07-backpropagation.html" in target for target in targets)
     assert any("glossary.html" in target for target in targets)
+    page.wait_for_load_state("load")
     results.first.click()
     page.locator("article h1").wait_for()
     assert page.external == page.failed == page.messages == []
