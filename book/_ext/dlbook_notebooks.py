@@ -6,7 +6,6 @@ to copy, `<site>/chapters/` for the download buttons, and templates that mark co
 What a notebook cannot show is an error with file and line, and the build fails.
 """
 
-import os
 import posixpath
 import shutil
 from pathlib import Path
@@ -80,10 +79,9 @@ def _template(app, page, path):
 
 
 def repository_of(app) -> tuple[str, str]:
-    """Address and branch of the repository: `_config.yml` has them, a publisher may override."""
+    """Address and branch of the repository, from `_config.yml`."""
     options = app.config.html_theme_options
-    address = os.environ.get("DLCOURSE_REPOSITORY") or options.get("repository_url", "")
-    return address.rstrip("/"), options.get("repository_branch") or "main"
+    return options.get("repository_url", "").rstrip("/"), options.get("repository_branch") or "main"
 
 
 def read_cells(app, docname):

@@ -5,7 +5,6 @@ that work without a script, and only those assets that a page uses. Numbers of c
 cutting down of icons have files of their own.
 """
 
-import os
 import re
 import shutil
 import sys
@@ -24,10 +23,7 @@ _COLAB = "https://colab.research.google.com/github"
 
 
 def configure(app, config):
-    """Put our templates first, and let a publish job set the public address."""
-    override = os.environ.get("DLCOURSE_REPOSITORY")
-    if override:
-        config.html_theme_options["repository_url"] = override
+    """Put our templates first, and see early whether the public address can be used."""
     repository(config)
     config.templates_path.insert(0, str(_HERE / "templates"))
 
@@ -43,7 +39,7 @@ def repository(config):
     if not match:
         raise ExtensionError(
             f"repository.url is {url!r}, expected https://github.com/<owner>/<name>: Colab opens "
-            "notebooks from there; mend _config.yml or DLCOURSE_REPOSITORY"
+            "notebooks from there; mend _config.yml"
         )
     return match[1], config.html_theme_options.get("repository_branch") or "main"
 

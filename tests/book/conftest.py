@@ -52,7 +52,6 @@ class SmallBook:
         """Run the driver; its output is in `stdout`, warnings and all."""
         command = [sys.executable, EXTENSIONS / "build.py", "--root", self.root, *arguments]
         environment = {**os.environ, "NO_COLOR": "1"}
-        environment.pop("DLCOURSE_REPOSITORY", None)
         return subprocess.run(
             [str(part) for part in command],
             stdout=subprocess.PIPE,

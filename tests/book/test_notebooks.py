@@ -181,13 +181,10 @@ def test_links_go_to_notebooks_or_to_the_site(target, base_url, expected):
     assert site.address(Target("text", target, "term-a"), here) == expected
 
 
-def test_a_publisher_may_set_the_repository(monkeypatch):
+def test_the_repository_comes_from_the_settings():
     options = {"repository_url": "https://github.com/a/b/", "repository_branch": "main"}
     app = SimpleNamespace(config=SimpleNamespace(html_theme_options=options))
-    monkeypatch.delenv("DLCOURSE_REPOSITORY", raising=False)
     assert repository_of(app) == ("https://github.com/a/b", "main")
-    monkeypatch.setenv("DLCOURSE_REPOSITORY", "https://github.com/c/d")
-    assert repository_of(app) == ("https://github.com/c/d", "main")
 
 
 # What is refused ---------------------------------------------------------------------------------

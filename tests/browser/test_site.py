@@ -5,7 +5,6 @@ dark; what was seen is kept, and the tests below look at one side of it each.
 """
 
 import gzip
-import os
 import re
 import sys
 from functools import cache
@@ -298,8 +297,7 @@ def test_the_buttons_offer_the_notebook(browse, name):
     page = browse(name)
     notebook = name.replace("book/", "chapters/").replace(".html", ".ipynb")
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]
-    url = os.environ.get("DLCOURSE_REPOSITORY") or config["url"]
-    place = url.removeprefix("https://github.com/").removesuffix("/").removesuffix(".git")
+    place = config["url"].removeprefix("https://github.com/").removesuffix("/").removesuffix(".git")
     assert page.get_by_role("link", name="Colab").get_attribute("href") == (
         f"https://colab.research.google.com/github/{place}/blob/{config['branch']}/{notebook}"
     )
