@@ -10,6 +10,7 @@ import posixpath
 import shutil
 from pathlib import Path
 
+import dlbook_site
 import manuscript
 import nbformat
 from glued import fill
@@ -80,8 +81,8 @@ def _template(app, page, path):
 
 def repository_of(app) -> tuple[str, str]:
     """Address and branch of the repository, from `_config.yml`."""
-    options = app.config.html_theme_options
-    return options.get("repository_url", "").rstrip("/"), options.get("repository_branch") or "main"
+    name, branch = dlbook_site.repository(app.config)
+    return f"https://github.com/{name}", branch
 
 
 def read_cells(app, docname):

@@ -14,12 +14,12 @@ import dlbook_icons
 import dlbook_numbers
 import nbformat
 from docutils import nodes
+from notebook_cells import colab_url
 from sphinx.errors import ExtensionError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxTranslator
 
 _HERE = Path(__file__).parent
-_COLAB = "https://colab.research.google.com/github"
 
 
 def configure(app, config):
@@ -66,7 +66,7 @@ def add_page_context(app, pagename, templatename, context, doctree):
         context["header_buttons"] = [
             {
                 "label": "colab",
-                "url": f"{_COLAB}/{name}/blob/{branch}/{notebook}",
+                "url": colab_url(context["dl_repository"], branch, notebook),
                 "text": "Colab",
                 "tooltip": "Open this page as a notebook in Colab",
                 "icon": "fa-solid fa-play",
