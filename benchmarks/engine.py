@@ -17,6 +17,7 @@ import time
 import tracemalloc
 
 import numpy as np
+from threadpoolctl import threadpool_info  # comes with scikit-learn
 
 from dlcourse.autograd import Tensor, conv, losses, nn
 from dlcourse.optim import SGD
@@ -264,6 +265,10 @@ def main():
     import torch
 
     torch.set_num_threads(1)
+    for library in threadpool_info():
+        if library["user_api"] == "blas":  # on a CPU it doesn't know, it takes slower kernels
+            print(f"matrix products by {library['internal_api']} {library['version']}, "
+                  f"for {library.get('architecture', 'this CPU')}")  # fmt: skip
     print(
         f"{'':20}{'engine':>10}{'median ms':>11}{'fastest':>9}{'ratio':>8}{'fastest':>9}{'goal':>7}"
     )

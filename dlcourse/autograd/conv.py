@@ -77,12 +77,14 @@ class Window:
 
     def columns(self, x, groups):
         """The entries under every position: (N, C, H, W) -> (N, G, C/G kh kw, oh ow)."""
-        (sh, sw), (dh, dw) = self.stride, self.dilation
-        oh, ow = self.positions(x.shape[2:])
-        windows = sliding_window_view(self.pad(x), self.span, axis=(2, 3))
-        windows = windows[:, :, ::sh, ::sw, ::dh, ::dw]  # (N, C, oh, ow, kh, kw), still a view
+        counts, padded = self.positions(x.shape[2:]), self.pad(x)
+        # One view of the picture for each entry of the window: all that it sees on its way.
+        ways = [step * (n - 1) + 1 for step, n in zip(self.stride, counts, strict=True)]
+        (dh, dw), (sh, sw) = self.dilation, self.stride
+        views = sliding_window_view(padded, ways, axis=(2, 3))
+        views = views[:, :, : self.span[0] : dh, : self.span[1] : dw, ::sh, ::sw]
         rows = x.shape[1] // groups * self.size[0] * self.size[1]
-        return windows.transpose(0, 1, 4, 5, 2, 3).reshape(len(x), groups, rows, oh * ow)
+        return views.reshape(len(x), groups, rows, counts[0] * counts[1])
 
     def scatter(self, columns, channels, picture):
         """Add every entry of `columns` to the place it came from; the transpose of `columns`."""
