@@ -180,7 +180,10 @@ def clean(text: str, longest: int = 300) -> str:
 
 def _same(before, after) -> bool:
     if isinstance(before, np.ndarray):
-        return before.dtype == after.dtype and np.array_equal(before, after)
+        is_array = isinstance(after, np.ndarray) and before.dtype == after.dtype
+        return is_array and np.array_equal(before, after)
+    if isinstance(before, list | tuple) and type(before) is type(after):
+        return len(before) == len(after) and all(map(_same, before, after))
     try:
         return bool(before == after)
     except Exception:  # an array that was put into a dict has no single truth value

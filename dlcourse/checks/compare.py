@@ -60,7 +60,7 @@ def compare(
         advice: what to tell a student whose mistake is none of the known ones.
     """
     expected = np.asarray(expected, dtype=float)
-    array = _as_array(name, got)
+    array = as_numbers(name, got)
     close = _Closeness.of(array, expected)
     array = array.astype(float)
     if close(array, expected):
@@ -80,7 +80,7 @@ def compare(
 
 def number(name: str, got) -> np.ndarray:
     """One number as an array of shape (), or a `Hint` where the student gave something else."""
-    array = _as_array(name, got)
+    array = as_numbers(name, got)
     if array.shape == ():
         return array
     raise Hint(f"`{name}` is {describe(array)}; expected one number.")
@@ -117,7 +117,7 @@ def compare_dict(
             raise Hint(f"`{entry}` is {yours}, expected {wanted}. {reason}".strip())
 
 
-def _as_array(name: str, got) -> np.ndarray:
+def as_numbers(name: str, got) -> np.ndarray:
     """What the student returned as a plain array of real numbers, or a `Hint`."""
     if callable(got):
         raise Hint(f"`{name}` is {describe(got)}: call it, with `(...)`.")

@@ -1,4 +1,4 @@
-"""The assignment's own answers, as its manuscript gives them."""
+"""The assignments' own answers, as their manuscripts give them."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from dlcourse.grading import assignment
 
-MANUSCRIPT = Path(__file__).parents[2] / "book" / "exercises" / "07-backpropagation.md"
+EXERCISES = Path(__file__).parents[2] / "book" / "exercises"
 
 
 def run_cells(notebook):
@@ -18,16 +18,17 @@ def run_cells(notebook):
     return names
 
 
-@pytest.fixture(scope="session")
-def manuscript():
-    return assignment.read(MANUSCRIPT)
+@pytest.fixture(scope="module")
+def manuscript(request):
+    """The manuscript that the test module names: ``MANUSCRIPT = "07-backpropagation"``."""
+    return assignment.read(EXERCISES / f"{request.module.MANUSCRIPT}.md")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def solved(manuscript):
     return run_cells(assignment.solution_version(manuscript))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def empty(manuscript):
     return run_cells(assignment.student_version(manuscript))

@@ -11,6 +11,7 @@ import pytest
 
 from dlcourse.checks import backpropagation as check
 
+MANUSCRIPT = "07-backpropagation"
 CHECKS = {
     "neuron_backward": 1.5,
     "linear_backward": 2.5,
