@@ -81,3 +81,43 @@ def axe():
         )
 
     return run
+
+
+@pytest.fixture
+def visit_figures(chromium, serve, tmp_path):
+    """visit_figures(*figures, theme=, hash=, ready=, **context options): a page with these figures.
+
+    The page can reach nothing but its own server. A request to anywhere else, or a word in the
+    console, fails the test at its end; `page.messages.clear()` forgives what a test provokes.
+    """
+    from figures_page import write_page
+
+    pages = []
+
+    def open_page(*figures, theme="light", hash="", ready=True, **options):
+        write_page(tmp_path, *figures, theme=theme)
+        address = serve(tmp_path)
+        context = chromium.new_context(
+            **{"viewport": {"width": 1000, "height": 900}, "color_scheme": theme} | options
+        )
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.address, page.external, page.messages = address, [], []
+        context.route(lambda url: not url.startswith(address), lambda route: block(page, route))
+        page.on("console", lambda message: page.messages.append(message.text))
+        page.on("pageerror", lambda error: page.messages.append(str(error)))
+        pages.append(page)
+        page.goto(f"{address}/index.html{hash}")
+        if ready:
+            page.locator(".dl-figure[data-ready=true]").first.wait_for()
+        return page
+
+    def block(page, route):
+        page.external.append(route.request.url)
+        route.abort()
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+        assert page.external == []
+        assert page.messages == []
