@@ -30,7 +30,9 @@ PAGES = sorted(
     for path in SITE.rglob("*.html")
     if "_static" not in path.parts and path != SITE / "index.html"
 )
-NOTEBOOK_PAGES = [name for name in PAGES if re.match(r"book/(exercises/)?\d\d-", name)]
+NOTEBOOK_PAGES = [
+    name for name in PAGES if re.match(r"book/((exercises/)?\d\d-|figures\.html)", name)
+]
 every_page = pytest.mark.parametrize("name", PAGES or ["(the site is not built)"])
 every_notebook_page = pytest.mark.parametrize("name", NOTEBOOK_PAGES or ["(the site is not built)"])
 
