@@ -5,6 +5,7 @@ site the module runs with no Python behind it; in JupyterLab, Colab or VS Code t
 widget whose state Python sees. `base.Figure` chooses between the two.
 """
 
+from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 
-__all__ = ["graph_stepper"]
+__all__ = ["explore", "graph_stepper"]

@@ -8,6 +8,7 @@ JSON, and a picture that stands in until the module has drawn, or for good witho
 import html
 import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,26 @@ def module_path(module_name: str) -> Path:
     return path
 
 
+_IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.mjs";$', re.MULTILINE)
+
+
+def module_text(module_name: str) -> str:
+    """A figure's module as one text, with the modules beside it that it imports put in.
+
+    A notebook sends the module's text to the browser, where no file lies beside it. On the site the
+    same files are loaded as they are, and a browser keeps what several figures share. Understood is
+    ``import { a, b } from "./kit.mjs";`` at the start of a line, of names that the other module
+    exports where it declares them (``export const a``, ``export function b``).
+    """
+
+    def put_in(match):
+        names = ", ".join(name.strip() for name in match[1].split(",") if name.strip())
+        text = re.sub(r"^export (?!default)", "", module_text(match[2]), flags=re.MULTILINE)
+        return f"const {{ {names} }} = (() => {{\n{text}\nreturn {{ {names} }};\n}})();"
+
+    return _IMPORT.sub(put_in, module_path(module_name).read_text("utf-8"))
+
+
 def live_css() -> str:
     """The style sheet of a figure in a live notebook: the palette, light and dark, and the look."""
     dark = "".join(f"--dl-{name}:{code};" for name, code in plot.DARK_PALETTE.items())
@@ -167,7 +188,7 @@ def _widget_class(module_name: str, state: Mapping[str, Any]) -> type:
         import traitlets
 
         members = {key: traitlets.Any().tag(sync=True) for key in state}
-        members["_esm"] = module_path(module_name).read_text("utf-8")
+        members["_esm"] = module_text(module_name)
         members["_css"] = live_css()
         members["__module__"] = __name__
         _widget_classes[module_name] = type(module_name, (anywidget.AnyWidget,), members)

@@ -1,0 +1,50 @@
+"""What holds for the module of every figure: whole in a notebook, light on a page, ours alone."""
+
+import gzip
+import re
+
+import pytest
+
+from dlcourse.figures import base
+
+LIGHT = 15 * 1024  # bytes, gzip: a module with all that it loads
+FIGURES = sorted(path.stem for path in base.FOLDER.glob("*.mjs") if path.stem != "kit")
+every_figure = pytest.mark.parametrize("name", FIGURES)
+
+
+def files_of(name):
+    """What a page loads for a figure: its module, what that imports, the host and the look."""
+    text = base.module_path(name).read_text("utf-8")
+    imported = re.findall(r'from "\./(\w+)\.mjs"', text)
+    paths = [base.module_path(module) for module in (name, *imported)]
+    return [*paths, base.FOLDER / "host.js", base.FOLDER / "figures.css"]
+
+
+@every_figure
+def test_what_a_page_loads_is_light(name):
+    sizes = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in files_of(name)}
+    assert sum(sizes.values()) <= LIGHT, sizes
+
+
+@every_figure
+def test_what_a_page_loads_is_ours_alone(name):
+    for path in files_of(name):
+        text = path.read_text("utf-8").replace("http://www.w3.org/", "")
+        assert not re.search(r"https?://|//cdn|@import|\beval\(|new Function", text), path.name
+
+
+@every_figure
+def test_colors_come_from_the_palette_alone(name):
+    for path in files_of(name):
+        assert not re.search(r"#[0-9a-fA-F]{6}\b|\brgba?\(", path.read_text("utf-8")), path.name
+
+
+@every_figure
+def test_a_notebook_gets_a_module_and_what_it_imports_as_one_text(name):
+    text = base.module_text(name)
+    assert not re.search(r"^import|from \"\./", text, re.MULTILINE)
+    assert re.findall(r"^export .*", text, re.MULTILINE)[-1] == "export default { render };"
+    for match in base._IMPORT.finditer(base.module_path(name).read_text("utf-8")):
+        exported = base.module_path(match[2]).read_text("utf-8")
+        for one in filter(None, (part.strip() for part in match[1].split(","))):
+            assert re.search(rf"^export (const|function) {one}\b", exported, re.MULTILINE), one
