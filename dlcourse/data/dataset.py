@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .arguments import whole
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -25,16 +27,20 @@ class Dataset:
     source: str = ""
     licence: str = ""
 
+    # The fields with one row for each example; a subclass may have more of them.
+    _ROWS = ("inputs", "targets")
+
     def __post_init__(self):
         if len(self.inputs) != len(self.targets):
             raise ValueError(
                 f"Dataset: {len(self.inputs)} inputs but {len(self.targets)} targets; "
                 "there must be one target for each input"
             )
-        for field in ("inputs", "targets"):
+        for field in self._ROWS:
             view = np.asarray(getattr(self, field)).view()  # the caller's array stays writable
             view.flags.writeable = False
             object.__setattr__(self, field, view)
+        object.__setattr__(self, "classes", tuple(self.classes))
 
     def __len__(self):
         return len(self.targets)
@@ -50,13 +56,13 @@ class Dataset:
 
     def __repr__(self):
         return (
-            f"Dataset({self.name}: {len(self)} examples, "
+            f"{type(self).__name__}({self.name}: {len(self)} examples, "
             f"inputs {self.inputs.shape[1:]}, {len(self.classes)} classes)"
         )
 
     def subset(self, indices):
         """The examples at `indices` (a slice, integers or a mask) as a data set."""
-        return replace(self, inputs=self.inputs[indices], targets=self.targets[indices])
+        return replace(self, **{field: getattr(self, field)[indices] for field in self._ROWS})
 
     def split(self, validation=0.2, test=0.2, seed=0):
         """Three data sets: training, validation and test, with every class in proportion.
@@ -78,7 +84,8 @@ class Dataset:
                 f"and test={test}"
             )
         rng = np.random.default_rng(seed)
-        groups = self.targets if self.classes else np.zeros(len(self))
+        one_class_each = self.classes and self.targets.ndim == 1
+        groups = self.targets if one_class_each else np.zeros(len(self))
         parts = ([], [], [])
         for group in np.unique(groups):
             members = rng.permutation(np.flatnonzero(groups == group))
@@ -91,19 +98,64 @@ class Dataset:
     def batches(self, size, shuffle=False, seed=0):
         """Yield (inputs, targets) in batches; the last may be smaller.
 
+        In order, a batch is a view of the data set, and costs no copy; shuffled, it is a copy.
+
         Args:
             size: B, examples in a batch.
             shuffle: whether to visit the examples in random order. Default False.
             seed: seed or `numpy.random.Generator` of that order. Default 0.
 
         Raises:
-            ValueError: if `size` is not a positive integer.
+            TypeError, ValueError: if `size` is not a positive integer.
         """
-        if size < 1:
-            raise ValueError(f"batches: size must be at least 1, got {size}")
+        whole("batches", size=size)
         order = np.random.default_rng(seed).permutation(len(self)) if shuffle else None
         for start in range(0, len(self), size):
             batch = slice(start, start + size)
             if shuffle:
                 batch = order[batch]
             yield self.inputs[batch], self.targets[batch]
+
+    def to_torch(self):
+        """The same examples for PyTorch, without a copy where the memory may be shared.
+
+        Shared means: what you write into a tensor, the data set sees. Use ``tensor.clone()`` for
+        tensors to write into. Only memory that nobody may write to (a file mapped for reading, a
+        bytes object) is copied.
+
+        Returns:
+            `torch.utils.data.TensorDataset`, ready for a ``DataLoader``;
+            ``inputs, targets = dataset.to_torch().tensors`` takes it apart.
+        """
+        import torch
+
+        return torch.utils.data.TensorDataset(
+            *(torch.from_numpy(_writable(getattr(self, field))) for field in self._ROWS)
+        )
+
+    def show(self, count=None, predictions=None):
+        """Draw the first examples: pictures in a grid, signals as curves, pairs as a scatter plot.
+
+        Args:
+            count: how many. Default: 20 pictures or signals, all points.
+            predictions: (N,) classes that a network found; wrong ones are marked. Default None.
+
+        Returns:
+            `Picture` with the Matplotlib `figure` and the text `alt` that says what is to be seen.
+
+        Raises:
+            ValueError: if there is nothing to draw, or no picture fits the shape of the inputs.
+        """
+        from .pictures import show
+
+        return show(self, count, predictions)
+
+
+def _writable(array):
+    """A view that PyTorch takes without a warning; a copy where the memory's owner forbids it."""
+    view = array.view()
+    try:
+        view.flags.writeable = True
+    except ValueError:
+        view = array.copy()
+    return view
