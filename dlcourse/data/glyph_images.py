@@ -187,21 +187,25 @@ def _map(font, character):
 @functools.cache
 def _outline(path, character):
     """Edges (E, 2 ends, xy) of a character's outline; None where the font doesn't have it."""
-    from matplotlib.font_manager import FontProperties
-    from matplotlib.ft2font import FT2Font
-    from matplotlib.textpath import TextPath
+    from matplotlib import ft2font
+    from matplotlib.path import Path as Outline
 
-    if not FT2Font(str(path)).get_char_index(ord(character)):
+    font = ft2font.FT2Font(str(path))
+    if not font.get_char_index(ord(character)):
         return None
-    text = TextPath((0, 0), character, size=100, prop=FontProperties(fname=str(path)))
+    # Hinting would fit the outline to a grid of pixels, in a way that differs between versions.
+    flags = getattr(ft2font, "LoadFlags", None)  # before Matplotlib 3.10: constants of the module
+    font.set_size(1000, 72)
+    font.load_char(ord(character), flags.NO_HINTING if flags else ft2font.LOAD_NO_HINTING)
+    outline = Outline(*font.get_path())
     edges, here, start = [], None, None
-    for points, code in text.iter_segments(simplify=False):
+    for points, code in outline.iter_segments(simplify=False):
         points = points.reshape(-1, 2)
-        if code == text.MOVETO:
+        if code == outline.MOVETO:
             here = start = points[0]
             continue
         # A curve of degree 2 or 3 becomes eight straight edges, a line is one.
-        control = np.concatenate([[here], [start] if code == text.CLOSEPOLY else points])
+        control = np.concatenate([[here], [start] if code == outline.CLOSEPOLY else points])
         line = _bezier(control, 8 if len(control) > 2 else 1)
         edges += pairwise(line)
         here = control[-1]

@@ -152,6 +152,9 @@ _FORMATS = (
 )
 
 
+_SHORT = (1, 3)  # those that would write May as the ones before them do
+
+
 @dataclass(frozen=True, eq=False)
 class Pairs:
     """Texts and what they are to be translated into.
@@ -244,17 +247,19 @@ def dates(n=1000, first=1900, last=2099, seed=0):
         raise ValueError(f"dates: expected first <= last <= 9999, got {first} and {last}")
     start = datetime.date(first, 1, 1).toordinal()
     days = datetime.date(last, 12, 31).toordinal() - start + 1
-    if n > days * len(_FORMATS):
+    ways = len(_FORMATS)
+    # Days and ways together are one number, drawn without repetition. May has no short form.
+    months = np.array([datetime.date.fromordinal(start + day).month for day in range(days)])
+    short = np.isin(np.arange(ways), _SHORT)
+    possible = np.flatnonzero(~((months == 5)[:, None] & short))
+    if n > len(possible):
         raise ValueError(
-            f"dates: {first} to {last} has {days} days in {len(_FORMATS)} ways of writing, "
-            f"fewer than {n} pairs"
+            f"dates: {first} to {last} has {len(possible)} different pairs, fewer than {n}"
         )
-    # Days and ways together are one number, drawn without repetition.
-    chosen = np.random.default_rng(seed).choice(days * len(_FORMATS), n, replace=False)
     inputs, targets = [], []
-    for number in chosen.tolist():
-        day = datetime.date.fromordinal(start + number // len(_FORMATS))
-        write = _FORMATS[number % len(_FORMATS)]
+    for number in np.random.default_rng(seed).choice(possible, n, replace=False).tolist():
+        day = datetime.date.fromordinal(start + number // ways)
+        write = _FORMATS[number % ways]
         inputs.append(write(day, _MONTHS[day.month - 1], _DAYS[day.weekday()]))
         targets.append(day.isoformat())
     return Pairs(tuple(inputs), tuple(targets), name="dates", **_TERMS)

@@ -164,7 +164,8 @@ def mackey_glass(n=1000, tau=17.0, beta=0.2, gamma=0.1, power=10, start=1.2, ski
     dx[-1] = slope(x[-1], x[0])
     for t in range((skip + n) * per_unit):
         past, next_past = x[t], x[t + 1]
-        middle = (past + next_past) / 2 + h / 8 * (dx[t] - dx[t + 1])
+        # Before time 0, x is constant; after it, a cubic.
+        middle = start if t < delay else (past + next_past) / 2 + h / 8 * (dx[t] - dx[t + 1])
         here = x[-1]
         k1 = dx[-1] if t else slope(here, past)
         k2 = slope(here + h / 2 * k1, middle)
@@ -215,7 +216,7 @@ _WORDS = {
 _LOUDNESS = {"hiss": 0.1, "hum": 0.5}
 
 
-def formant_tracks(n=1000, frames=40, noise=0.05, seed=0):
+def formant_tracks(n=1000, frames=40, noise=0.15, seed=0):
     """Digits "zero" to "nine" as moving resonances: what a speech recognizer sees, much simplified.
 
     Each example is a word said by a man, a woman or a child: the averages of Peterson and Barney
@@ -226,7 +227,7 @@ def formant_tracks(n=1000, frames=40, noise=0.05, seed=0):
     Args:
         n: number of words, speakers and digits taking turns. Default 1000.
         frames: T, at least 20; think of hundredths of a second. Default 40.
-        noise: standard deviation of the noise, in kHz for the formants. Default 0.05.
+        noise: standard deviation of the noise, in kHz for the formants. Default 0.15.
         seed: of the random numbers. Default 0.
 
     Returns:
@@ -244,7 +245,7 @@ def formant_tracks(n=1000, frames=40, noise=0.05, seed=0):
     words = list(_WORDS.values())
     inputs = np.zeros((n, frames, 4))
     for i in range(n):
-        track = _say(words[targets[i]], i // 10 % 3, int(rng.integers(frames // 2, frames)), rng)
+        track = _say(words[targets[i]], i // 10 % 3, int(rng.integers(frames // 3, frames)), rng)
         start = rng.integers(frames - len(track) + 1)
         inputs[i, start : start + len(track)] = track
     inputs += noise * rng.standard_normal(inputs.shape)
@@ -266,11 +267,11 @@ def _say(sounds, speaker, length, rng):
         formants = np.array(VOWELS[beside[0]][speaker]) / 1000
         if sound == "hum":
             formants = formants * [0.5, 1, 1]
-        targets.append(formants * rng.normal(1, 0.03, 3))
+        targets.append(formants * rng.normal(1, 0.08, 3))
         loudness.append(_LOUDNESS.get(sound, 1.0))
     shares = rng.uniform(0.6, 1.4, len(sounds)) * np.where(np.array(loudness) == 1, 1.5, 1)
     centers = (np.cumsum(shares) - shares / 2) / shares.sum()
     time = (np.arange(length) + 0.5) / length
     columns = [np.interp(time, centers, column) for column in np.array(targets).T]
-    size = rng.normal(1, 0.05)  # of the vocal tract: shorter ones sound higher
+    size = rng.normal(1, 0.08)  # of the vocal tract: shorter ones sound higher
     return np.stack([size * c for c in columns] + [np.interp(time, centers, loudness)], axis=1)

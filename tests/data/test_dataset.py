@@ -2,8 +2,14 @@
 
 import hashlib
 
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 from dlcourse import data
 
@@ -81,3 +87,72 @@ def test_batches():
 def test_errors(run, words):
     with pytest.raises(ValueError, match=words):
         run()
+
+
+def test_split_without_one_class_each():
+    maps = data.Dataset(np.arange(10.0), np.zeros((10, 3, 3), int), classes=("a",))
+    parts = maps.split()
+    assert [len(part) for part in parts] == [6, 2, 2]
+    assert sorted(np.concatenate([part.inputs for part in parts])) == list(range(10))
+
+
+def test_to_torch_shares_memory_without_a_warning(recwarn):
+    digits = data.digits()[:100]
+    inputs, targets = digits.to_torch().tensors
+    assert not recwarn.list
+    assert (inputs.dtype, targets.dtype) == (torch.float32, torch.int64)
+    np.testing.assert_array_equal(inputs.numpy(), digits.inputs)
+    assert inputs.data_ptr() == digits.inputs.ctypes.data
+    with pytest.raises(ValueError, match="read-only"):
+        digits.inputs[0] = 0
+    x, t = next(iter(torch.utils.data.DataLoader(digits.to_torch(), batch_size=8)))
+    assert x.shape == (8, 1, 8, 8)
+    assert t.tolist() == digits.targets[:8].tolist()
+
+
+def test_to_torch_copies_what_nobody_may_write_to(recwarn):
+    fixed = np.frombuffer(bytes(range(8)), np.uint8)
+    (inputs, _) = data.Dataset(fixed, np.zeros(8)).to_torch().tensors
+    inputs += 1
+    assert fixed.tolist() == list(range(8))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", ["digits", "photographs", "shapes", "mnist1d", "moons", "sine",
+                                  "wine", "parity", "formant_tracks", "diabetes"])  # fmt: skip
+def test_show_draws_every_kind(name):
+    small = {"shapes": {"n": 4}, "mnist1d": {"n": 10}}.get(name, {})
+    examples = data.load(name, **small)
+    picture = examples.show(4)
+    assert examples.name in picture.alt
+    assert repr(picture) == picture.alt
+    picture.figure.canvas.draw()
+    assert picture.figure.axes[0].has_data()
+    plt.close(picture.figure)
+
+
+def test_show_names_classes_and_mistakes():
+    digits = data.digits()[:12]
+    found = digits.targets.copy()
+    found[3] = 8
+    picture = digits.show(5, predictions=found)
+    titles = [axis.get_title() for axis in picture.figure.axes]
+    assert titles == ["0", "1", "2", "✗ 8 (3)", "4"]
+    assert picture.alt.endswith("0, 1, 2, 3, 4. Wrong: 3 taken for 8.")
+    assert "All were recognized" in digits.show(5, predictions=digits.targets).alt
+    pixels = picture.figure.axes[2].images[0].get_array()
+    np.testing.assert_array_equal(pixels, digits.inputs[2, 0])
+    assert len(digits.show().figure.axes) == 20  # two rows of ten, the last eight empty
+    plt.close("all")
+
+
+def test_show_draws_boxes_on_scenes():
+    scenes = data.shapes(3)
+    picture = scenes.show()
+    for i in range(3):
+        patches = picture.figure.axes[i].patches
+        assert len(patches) == len(scenes.boxes(i))
+        x1, y1, x2, y2 = scenes.boxes(i)[0]
+        assert patches[0].get_xy() == (x1 - 0.5, y1 - 0.5)
+        assert (patches[0].get_width(), patches[0].get_height()) == (x2 - x1, y2 - y1)
+    plt.close("all")
