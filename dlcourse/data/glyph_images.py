@@ -21,10 +21,10 @@ _FONTS = tuple(
         ("SansMono", "-Bold"), ("Serif", ""), ("Serif", "-Bold"), ("Serif", "-Italic"),
     ]]
     + ["STIXGeneral", "STIXGeneralBol", "STIXGeneralBolIta", "STIXGeneralItalic"]
-    + ["cmr10", "cmb10", "cmss10", "cmti10", "cmtt10"]
+    + ["cmr10", "cmb10", "cmss10", "cmtt10"]
 )  # fmt: skip
 # The Computer Modern fonts have letters and digits at their places, other signs elsewhere.
-_ASCII_ONLY = ("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10")
+_ASCII_ONLY = ("cmr10", "cmb10", "cmss10", "cmtt10")
 
 _GRID = 120  # points along each side of a map of distances
 _HEIGHT = 20 / 28  # of a capital letter, in widths of the picture, as in MNIST
@@ -35,7 +35,7 @@ def glyphs(
     n=10_000, size=28, characters="0123456789", rotation=12.0, shear=0.25, scaling=0.2, shift=0.07,
     weight=0.02, warp=0.03, noise=0.1, seed=0,
 ):  # fmt: skip
-    """Characters from 17 fonts, each with its own random distortion and noise.
+    """Characters from 16 fonts, each with its own random distortion and noise.
 
     Fonts: DejaVu (Bitstream and the DejaVu authors), STIX (STI Pub Companies) and Computer Modern
     (Knuth), from Matplotlib's own folder; those of the system are never looked at. Lengths are in

@@ -58,7 +58,8 @@ def _grid(dataset, count, predictions, draw):
     import matplotlib.pyplot as plt
 
     count = min(20 if count is None else count, len(dataset))
-    columns = min(count, 10 if draw is _draw_image else 5)
+    small = draw is _draw_image and dataset.inputs.shape[-1] <= 32
+    columns = min(count, 10 if small else 5)
     rows = -(-count // columns)
     width = 7.2 / max(columns, 4)  # of one picture, in inches
     height = width + 0.25 if draw is _draw_image else 1.2
@@ -71,7 +72,8 @@ def _grid(dataset, count, predictions, draw):
     wrong = []
     for i, axis in zip(range(count), axes.flat, strict=False):
         draw(axis, dataset, i)
-        title, color = labels[i], PALETTE["ink"]
+        # The objects of a scene are named at their boxes.
+        title, color = "" if hasattr(dataset, "boxes") else labels[i], PALETTE["ink"]
         if predictions is not None and predictions[i] != dataset.targets[i]:
             found = _class_name(dataset, predictions[i])
             title, color = f"✗ {found} ({title})", PALETTE["orange"]
@@ -93,12 +95,19 @@ def _draw_image(axis, dataset, i):
         axis.imshow(np.clip(image.transpose(1, 2, 0), 0, 1))  # (H, W, C)
     if hasattr(dataset, "boxes"):
         from matplotlib.patches import Rectangle
+        from matplotlib.patheffects import withStroke
 
+        dark = [withStroke(linewidth=2.4, foreground="black")]  # to be seen on any ground
         for (x1, y1, x2, y2), label in zip(dataset.boxes(i), dataset.labels(i), strict=True):
             axis.add_patch(
-                Rectangle((x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, lw=1.2,
-                          edgecolor="white", linestyle=("-", "--", ":", "-.")[label % 4])
+                Rectangle(
+                    (x1 - 0.5, y1 - 0.5), x2 - x1, y2 - y1, fill=False, lw=1, edgecolor="white",
+                    path_effects=dark,
+                )
             )  # fmt: skip
+            axis.text(
+                x1, y1 - 1, dataset.classes[label], fontsize=6, color="white", path_effects=dark
+            )
 
 
 def _draw_signal(axis, dataset, i):

@@ -91,4 +91,4 @@ def test_a_linear_classifier_is_not_enough():
     train, test = data.glyphs(4000, seed=0), data.glyphs(1000, seed=1)
     flat = lambda part: (part.inputs.reshape(len(part), -1), part.targets)
     score = LogisticRegression(C=0.05, max_iter=300, tol=0.01).fit(*flat(train)).score(*flat(test))
-    assert 0.78 < score < 0.93  # benchmarks/glyphs.py compares with MNIST and with convolutions
+    assert 0.7 < score < 0.92  # benchmarks/glyphs.py compares with MNIST and with convolutions

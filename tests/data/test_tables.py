@@ -89,7 +89,7 @@ def test_sizes_computed_from_layers():
     belief = models.where(model="deep belief network")[0]
     assert belief["parameters"] == 784 * 500 + 500 * 500 + 500 * 2000
     assert belief["neurons"] == 500 + 500 + 2000 + 10
-    layers = [784, 2500, 2000, 1500, 1000, 500, 10]
+    layers = [29 * 29, 2500, 2000, 1500, 1000, 500, 10]
     deep = models.where(model="GPU-accelerated multilayer perceptron")[0]
     weights = sum((a + 1) * b for a, b in pairwise(layers))
     assert deep["parameters"] == pytest.approx(weights, rel=0.001)
