@@ -52,14 +52,14 @@ class Patience:
         connect: seconds until it must have answered. Default 10.
         silence: seconds without a byte. Default 30.
         rate: bytes a second that must come, on average over `silence` seconds. Default 1,000.
-        tries: how often to go on after a broken connection. Default 3.
+        tries: how often to go on after a broken connection. Default 5.
         pause: seconds before going on, doubled each time. Default 1.
     """
 
     connect: float = 10.0
     silence: float = 30.0
     rate: float = 1000.0
-    tries: int = 3
+    tries: int = 5
     pause: float = 1.0
 
 
@@ -222,20 +222,25 @@ def _receive(session, url, part, remote, bar, patience, validator):
         bar.total = whole
         bar.n = bar.initial = offset  # a rate counts only what comes now
         bar.refresh()
+        broken = None
         with part.open("r+b" if offset else "wb") as file:
             file.seek(offset)
-            for piece in _pieces(answer, patience, validator):
-                offset += len(piece)
-                if offset > most:
-                    raise _BadAnswer(f"sends more than the {remote.size:,} bytes expected")
-                file.write(piece)
-                bar.update(len(piece))
-        if whole is not None and offset < whole:
-            raise _Broken(f"sent {offset:,} of {whole:,} bytes", validator)
+            try:
+                for piece in _pieces(answer, patience):
+                    offset += len(piece)
+                    if offset > most:
+                        raise _BadAnswer(f"sends more than the {remote.size:,} bytes expected")
+                    file.write(piece)
+                    bar.update(len(piece))
+            except _Broken as error:
+                broken = error
+        if broken or (whole is not None and offset < whole):
+            total = "an unknown number of" if whole is None else f"{whole:,}"
+            raise _Broken(f"sent {offset:,} of {total} bytes and broke off", validator) from broken
     return validator
 
 
-def _pieces(answer, patience, validator) -> Iterator[bytes]:
+def _pieces(answer, patience) -> Iterator[bytes]:
     """The body as it comes; a `_Broken` if it breaks off or comes too slowly to wait for."""
     import urllib3
 
@@ -245,7 +250,7 @@ def _pieces(answer, patience, validator) -> Iterator[bytes]:
         try:
             piece = read(1 << 16, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise _Broken(f"the connection broke: {error}", validator) from error
+            raise _Broken(str(error)) from error
         if not piece:
             return
         yield piece
@@ -299,11 +304,17 @@ def _bar(remote: Remote, progress: bool | None):
     from tqdm.auto import tqdm
 
     if progress is None:
-        progress = sys.stderr.isatty() or "ipykernel" in sys.modules
+        progress = sys.stderr.isatty() or _in_notebook()
     return tqdm(
         desc=Path(remote.name).name, total=remote.size, unit="B", unit_scale=True,
         disable=not progress, leave=True,
     )  # fmt: skip
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this code; it has no terminal but shows bars."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython() if ipython else None, "kernel")
 
 
 @contextlib.contextmanager
