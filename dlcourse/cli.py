@@ -1,4 +1,5 @@
-"""The command line: `dlcourse release ASSIGNMENT --out DIR`, and `dlcourse --help` for the rest."""
+"""The command line: `dlcourse release ASSIGNMENT --out DIR`, `dlcourse data get NAME`, and
+`dlcourse --help` for the rest."""
 
 import argparse
 import sys
@@ -46,7 +47,35 @@ def _parser() -> argparse.ArgumentParser:
         "--out", required=True, metavar="DIR", type=Path, help="the course folder; made if missing"
     )
     release.set_defaults(run=_release)
+    _add_data(commands)
     return parser
+
+
+def _add_data(commands) -> None:
+    data = commands.add_parser(
+        "data",
+        help="list, download and check the full-size data sets",
+        description=(
+            "The data sets that are too large to come along. They lie in the folder that the "
+            "environment variable DLCOURSE_DATA names, else in the platform's cache folder, and "
+            "files that you put there yourself are as good as downloaded ones."
+        ),
+    )
+    actions = data.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="show which there are, and which are here")
+    listing.set_defaults(run=_data_list)
+    for name, run, words in (
+        ("get", _data_get, "download a set, unless it is here, and check its content"),
+        ("where", _data_where, "print the paths of a set's files"),
+        ("verify", _data_verify, "check the content of a set that is here"),
+    ):
+        action = actions.add_parser(name, help=words, description=words.capitalize() + ".")
+        action.add_argument("names", metavar="NAME", nargs="+", help="as `list` shows it")
+        action.set_defaults(run=run)
+        if name == "get":
+            action.add_argument(
+                "--quiet", action="store_true", help="no progress bar, as where no terminal is"
+            )
 
 
 def _release(options: argparse.Namespace) -> int:
@@ -64,6 +93,62 @@ def _release(options: argparse.Namespace) -> int:
         "      runs them and keeps the scores in gradebook.db. It does not shield your machine\n"
         "      from their code: run it where a stranger's program may run."
     )
+    return 0
+
+
+def _data_list(options: argparse.Namespace) -> int:
+    from dlcourse.data import real
+    from dlcourse.data.download import data_folder
+
+    rows = [("name", "examples", "download", "task", "license", "here")]
+    for name, about in real.CATALOGUE.items():
+        here = "yes" if real.where(name) else "no"
+        size = f"{about.size / 1e6:.1f} MB"
+        rows.append((name, about.examples, size, about.task, about.licence, here))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print("  ".join(cells).rstrip())
+    print(f"\nin {data_folder()}")
+    return 0
+
+
+def _data_get(options: argparse.Namespace) -> int:
+    from dlcourse.data import real
+
+    for name in options.names:
+        for path in real.get(name, progress=False if options.quiet else None):
+            print(path)
+    return 0
+
+
+def _data_where(options: argparse.Namespace) -> int:
+    from dlcourse.data import real
+
+    missing = []
+    for name in options.names:
+        paths = real.where(name)
+        print(*paths, sep="\n", end="\n" if paths else "")
+        if not paths:
+            missing.append(f"{name} is not here; it would go to {' and '.join(real.places(name))}")
+    if missing:
+        raise ValueError("\n".join(missing))
+    return 0
+
+
+def _data_verify(options: argparse.Namespace) -> int:
+    from dlcourse.data import real
+
+    troubles = []
+    for name in options.names:
+        try:
+            paths = real.verify(name)
+        except OSError as error:
+            troubles.append(str(error))
+        else:
+            print(f"{name}: content as expected, in {', '.join(map(str, paths))}")
+    if troubles:
+        raise ValueError("\n".join(troubles))
     return 0
 
 

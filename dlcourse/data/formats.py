@@ -57,7 +57,8 @@ def read_idx(path: Path | str, limit: int | None = None) -> np.ndarray:
         dtype = np.dtype(IDX_TYPES[start[2]])
         size = math.prod(shape) * dtype.itemsize
         allowed = most if limit is None else min(most, limit)
-        if size > allowed or len(shape) > 32:
+        # An array without entries can still have sides too long for NumPy.
+        if size > allowed or len(shape) > 32 or math.prod(max(d, 1) for d in shape) > 2**60:
             raise FormatError(
                 f"{path}: the header promises {shape}, {size:,} bytes; expected at most {allowed:,}"
             )
@@ -170,7 +171,8 @@ def read_npz(
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise FormatError(f"{path}: {member.filename} is packed in an unusual way")
             left -= member.file_size
-            if left < 0 or member.file_size > DEFLATE_BEST * max(member.compress_size, 1):
+            packed = member.compress_size  # a claim, too; zipfile asks for that much memory
+            if left < 0 or packed > size or member.file_size > DEFLATE_BEST * packed:
                 raise FormatError(
                     f"{path}: {member.filename} claims {member.file_size:,} bytes; that is more "
                     "than is expected here, or than its file can hold"

@@ -157,6 +157,12 @@ def where(name: str) -> list[Path]:
     return _unique(paths)
 
 
+def places(name: str) -> list[str]:
+    """Where a download of the set would go."""
+    parts = (part for parts in entry(name).parts.values() for part in parts)
+    return [str(path) for path in _unique(data_folder() / p.remotes[0].name for p in parts)]
+
+
 def verify(name: str) -> list[Path]:
     """Check the content of a set that is in the data folder, without a network.
 
