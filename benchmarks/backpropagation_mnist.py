@@ -1,13 +1,12 @@
 """Chapter 7's network on all of MNIST: several seeds, error and time, recorded as JSON.
 
-    python -m benchmarks.backpropagation_mnist --data FOLDER
+    python -m benchmarks.backpropagation_mnist
 
-FOLDER holds the four original files, ``train-images-idx3-ubyte.gz`` and so on. The page quotes
+MNIST is taken from where `dlcourse.data.mnist` finds it, or downloaded. The page quotes
 ``benchmarks/results/backpropagation_mnist.json``; no number of it is typed by hand.
 """
 
 import argparse
-import gzip
 import json
 import os
 import platform
@@ -26,19 +25,11 @@ from dlcourse.train import evaluate, fit
 RESULTS = Path(__file__).parent / "results" / "backpropagation_mnist.json"
 
 
-def read_part(folder, part):
-    """One part of MNIST, ``train`` or ``t10k``, as a `Dataset` with inputs (N, 784)."""
-    with gzip.open(folder / f"{part}-images-idx3-ubyte.gz") as file:
-        pixels = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 784)
-    with gzip.open(folder / f"{part}-labels-idx1-ubyte.gz") as file:
-        labels = np.frombuffer(file.read(), np.uint8, offset=8)
-    return data.Dataset((pixels / 255).astype(np.float32), labels.astype(np.int64), name="MNIST")
-
-
 def run(train, test, seed, epochs):
     """Train one network; its test error in percent and the seconds that training took."""
     rng = np.random.default_rng(seed)
-    net = nn.Sequential(nn.Linear(784, 256, rng=rng), nn.ReLU(), nn.Linear(256, 10, rng=rng))
+    layers = nn.Linear(784, 256, rng=rng), nn.ReLU(), nn.Linear(256, 10, rng=rng)
+    net = nn.Sequential(nn.Flatten(), *layers)
     optimizer = SGD(net.parameters(), lr=0.1, momentum=0.9)
     start = time.perf_counter()
     fit(net, train, losses.cross_entropy, optimizer, epochs, batch_size=64, seed=seed)
@@ -49,12 +40,11 @@ def run(train, test, seed, epochs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder with the four idx files")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parser.parse_args()
 
-    train, test = (read_part(arguments.data, part) for part in ("train", "t10k"))
+    train, test = data.mnist("train"), data.mnist("test")
     runs = [run(train, test, seed, arguments.epochs) for seed in range(arguments.seeds)]
     errors = [r["test_error_percent"] for r in runs]
     record = {

@@ -11,6 +11,15 @@ from .generators import blobs, checkerboard, circles, moons, polynomial, sine, s
 from .glyph_images import glyphs
 from .graphs import Graph, karate_club
 from .mnist_1d import mnist1d
+from .real import (
+    cifar10,
+    cifar100,
+    fashion_mnist,
+    kmnist,
+    mnist,
+    time_machine,
+    tiny_shakespeare,
+)
 from .registry import load, names
 from .scenes import Scenes, shapes
 from .sequences import Pairs, adding, copying, dates, parity, reversal
@@ -30,17 +39,22 @@ __all__ = [
     "blobs",
     "breast_cancer",
     "checkerboard",
+    "cifar10",
+    "cifar100",
     "circles",
     "copying",
     "dates",
     "diabetes",
     "digits",
+    "fashion_mnist",
     "formant_tracks",
     "glyphs",
     "iris",
     "karate_club",
+    "kmnist",
     "load",
     "mackey_glass",
+    "mnist",
     "mnist1d",
     "moons",
     "names",
@@ -56,6 +70,8 @@ __all__ = [
     "streams",
     "sunspots",
     "tables",
+    "time_machine",
+    "tiny_shakespeare",
     "windows",
     "wine",
     "xor",

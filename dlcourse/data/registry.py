@@ -12,11 +12,12 @@ from functools import partial
 from . import embedded, generators, graphs, sequences, series, tables, text
 from .glyph_images import glyphs
 from .mnist_1d import mnist1d
+from .real import REAL
 from .scenes import shapes
 
 PARTS = ("train", "validation", "test")
 
-# name: function that returns the set.
+# name: function that returns the set; `REAL` has those that are downloaded when first used.
 _OFFLINE = {
     "digits": embedded.digits,
     "iris": embedded.iris,
@@ -51,7 +52,7 @@ _OFFLINE = {
 def _functions():
     """All sets; the tables of facts give way to a set of the same name."""
     facts = {name: partial(tables.load, name) for name in tables.names()}
-    return facts | _OFFLINE
+    return facts | _OFFLINE | REAL
 
 
 def names():

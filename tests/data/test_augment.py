@@ -7,13 +7,13 @@ import pytest
 from scipy.ndimage import rotate as scipy_rotate
 
 from dlcourse import data
-from dlcourse.data.augment import Augmented, bilinear, crop, cutout, flip, mixup, rotate
+from dlcourse.data.augment import Augmented, affine, bilinear, crop, cutout, flip, mixup, rotate
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.random((12, 3, 9, 7), dtype=np.float32)
 
 
-@pytest.mark.parametrize("step", [crop, flip, rotate, partial(cutout, size=3)])
+@pytest.mark.parametrize("step", [crop, flip, rotate, affine, partial(cutout, size=3)])
 def test_steps_keep_form_and_input_and_follow_the_seed(step):
     before = IMAGES.copy()
     changed = step(IMAGES, seed=1)
@@ -125,3 +125,34 @@ def test_training_takes_augmented_data():
     loader = Augmented(digits, partial(crop, padding=1))
     history = fit(net, loader, losses.cross_entropy, SGD(net.parameters(), 0.5), 3, progress=False)
     assert history["loss"][-1] < history["loss"][0]
+
+
+def test_affine_equals_scipy_and_does_nothing_by_nothing(monkeypatch):
+    from scipy.ndimage import affine_transform
+
+    np.testing.assert_array_equal(affine(IMAGES, 0, 0, 0, 0), IMAGES)
+    degrees, scale, shear, shift = 20, 0.2, 0.3, 1.5
+
+    class Fixed:
+        def uniform(self, low, high, size):
+            return np.full(size, high)
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Fixed())
+    moved = affine(IMAGES, degrees, scale, shear, shift)
+    a, middle = np.deg2rad(degrees), np.array([(9 - 1) / 2, (7 - 1) / 2])
+    turn = np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]])
+    matrix = np.diag([1 / (1 + scale)] * 2) @ turn
+    matrix[1] -= shear / (1 + scale) * turn[0]
+    offset = middle - matrix @ (middle + shift)
+    expected = affine_transform(
+        IMAGES[0, 0].astype(float), matrix, offset, order=1, mode="grid-constant"
+    )
+    np.testing.assert_allclose(moved[0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"degrees": -1}, {"scale": 1.0}, {"shear": -0.1}, {"shift": 100}], ids=str
+)
+def test_affine_refuses_what_leaves_nothing_to_see(bad):
+    with pytest.raises(ValueError, match="affine"):
+        affine(IMAGES, **bad)
