@@ -29,7 +29,7 @@ class SigmoidBeliefNetwork:
         hidden: number of causes. Default 6.
         steps: changes of the weights. Default 100.
         rate: first step size, halved whenever L would fall. Default 1.
-        inference_steps: rounds for mu and xi before each change. Default 5.
+        inference_steps: rounds for mu and xi before each change. Default 2.
         seed: of the first weights. Default 0.
 
     After `fit`: `weights_` (D, hidden), `visible_bias_`, `hidden_bias_`, `bounds_` (the mean of L over
@@ -43,7 +43,7 @@ class SigmoidBeliefNetwork:
     True
     """
 
-    def __init__(self, hidden=6, steps=100, rate=1.0, inference_steps=5, seed=0):
+    def __init__(self, hidden=6, steps=100, rate=1.0, inference_steps=2, seed=0):
         self.hidden, self.steps, self.rate = hidden, steps, rate
         self.inference_steps, self.seed = inference_steps, seed
 
@@ -119,15 +119,14 @@ class SigmoidBeliefNetwork:
     def _best_xi(self, mu):
         """The xi with the highest L, where its slope in xi changes sign: (N, D)."""
         W, b = self.weights_, self.visible_bias_
-        mean = mu @ W.T + b
+        mean, M, grown = mu @ W.T + b, mu[:, None], np.exp(W)
         low, high = np.zeros_like(mean), np.ones_like(mean)
-        for _ in range(30):
+        for _ in range(24):
             xi = (low + high) / 2
-            share = self._shares(mu, xi)
-            first, second = (
-                (W * mu[:, None] * self._tilted(mu, factor)).sum(2) + b
-                for factor in (-xi, 1 - xi)
-            )
+            e = np.exp(-xi[:, :, None] * W)  # and exp((1 - xi) W) is e * grown: (N, D, hidden)
+            one, two = 1 + M * (e - 1), 1 + M * (e * grown - 1)
+            share = sigmoid(np.log(two / one).sum(2) + b)
+            first, second = (W * M * e / one).sum(2) + b, (W * M * e * grown / two).sum(2) + b
             rising = -mean + (1 - share) * first + share * second > 0
             low, high = np.where(rising, xi, low), np.where(rising, high, xi)
         return (low + high) / 2

@@ -123,7 +123,11 @@ class NeckerCube:
 
 
 def reading_of(activities, threshold=0.5):
-    """0 or 1 for the reading of a settled `NeckerCube`, None if it is caught between the two."""
+    """0 or 1 for the reading of a settled `NeckerCube`, None if it is caught between the two.
+
+    >>> reading_of([1] * 8 + [0] * 8), reading_of([1, 0] * 8)
+    (0, None)
+    """
     on = np.asarray(activities).reshape(2, 8) > threshold
     if on[0].all() and not on[1].any():
         return 0

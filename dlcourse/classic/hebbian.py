@@ -66,7 +66,11 @@ def crosstalk(keys, values):
 
 
 def translations(shape):
-    """The group of shifts of a picture whose edges meet: a list of functions of pictures."""
+    """The group of shifts of a picture whose edges meet: a list of functions of pictures.
+
+    >>> [change(np.array([[1, 2]])).tolist() for change in translations((1, 2))]
+    [[[1, 2]], [[2, 1]]]
+    """
     return [
         lambda picture, by=(i, j): np.roll(picture, by, (0, 1))
         for i in range(shape[0])

@@ -57,7 +57,11 @@ BUT_NOT = McCullochPitts([1, -1], threshold=1)  # the first, but not the second
 
 
 def nand(a, b):
-    """Not both: two units, since no single unit with absolute inhibition computes it."""
+    """Not both: two units, since no single unit with absolute inhibition computes it.
+
+    >>> nand(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]))
+    array([1, 1, 1, 0])
+    """
     return NOT(AND(a, b))
 
 

@@ -24,6 +24,9 @@ class Separation:
         certificate: (N,) shares >= 0 with sum 1. If `separable` they are the support vectors'; if not,
             the signed examples cancel: sum_n share_n y_n (x_n, 1) = 0. Any unit that were right on
             all of these would have to give this zero a positive sum.
+
+    >>> separate([[0], [1], [2]], [1, -1, 1]).separable  # the middle against both ends
+    False
     """
 
     separable: bool
@@ -106,7 +109,11 @@ def _affine_shares(points):
 
 
 def all_pictures(rows, columns):
-    """Every picture of `rows` x `columns` black and white points: (2**n, rows, columns) of 0, 1."""
+    """Every picture of `rows` x `columns` black and white points: (2**n, rows, columns) of 0, 1.
+
+    >>> all_pictures(2, 2).shape
+    (16, 2, 2)
+    """
     count = rows * columns
     if count > 12:
         raise ValueError(f"all_pictures: {rows} x {columns} gives 2**{count} pictures; take fewer")
@@ -114,7 +121,11 @@ def all_pictures(rows, columns):
 
 
 def parity(pictures):
-    """1 for pictures (N, H, W) with an odd number of points, else -1: (N,)."""
+    """1 for pictures (N, H, W) with an odd number of points, else -1: (N,).
+
+    >>> parity(all_pictures(1, 2))
+    array([-1,  1,  1, -1])
+    """
     return np.where(np.asarray(pictures).sum((1, 2)) % 2 == 1, 1, -1)
 
 
@@ -140,6 +151,9 @@ def masks(pictures, order):
 
     These products are all that partial views of so many points can contribute: any function of k
     points is a sum of them (Minsky and Papert, 1969, chapter 1).
+
+    >>> masks([[[1, 1], [0, 1]]], order=2)[0]  # four points, six pairs
+    array([1., 1., 0., 1., 1., 0., 1., 0., 1., 0.])
     """
     flat = np.asarray(pictures).reshape(len(pictures), -1)
     flat = two_valued("masks", flat, (0, 1))

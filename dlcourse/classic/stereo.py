@@ -64,7 +64,7 @@ def cooperative_stereo(left, right, disparities, *, steps=10, inhibition=3.0, th
         (disparity, history): (H, W) of the disparity whose unit is on, or where none or several are,
         of the one with most support nearby; and the list of all states C, (D, H, W) each.
 
-    >>> truth = np.zeros((30, 30), int); truth[8:22, 8:22] = 2
+    >>> truth = np.zeros((60, 60), int); truth[15:45, 15:45] = 2
     >>> left, right = random_dot_stereogram(truth)
     >>> found, history = cooperative_stereo(left, right, range(-1, 4))
     >>> matches, final = ((state.argmax(0) - 1 == truth).mean() for state in (history[0], history[-1]))
