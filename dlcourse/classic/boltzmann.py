@@ -20,7 +20,9 @@ def all_states(units):
     [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]
     """
     if units > 20:
-        raise ValueError(f"all_states: {units} units have 2**{units} states; 20 units are the limit")
+        raise ValueError(
+            f"all_states: {units} units have 2**{units} states; 20 units are the limit"
+        )
     return np.array(list(itertools.product((0.0, 1.0), repeat=units))).reshape(-1, units)
 
 
@@ -112,7 +114,6 @@ class RBM:
         k: steps of the dream. Default 1.
         momentum: share of the last change in the next. Default 0.5.
         decay: weight of the squared weights. Default 1e-4.
-        persistent: dreams live on from batch to batch (Tieleman, 2008). Default False.
         seed: of weights, order and coins. Default 0.
 
     After `fit`: `weights_` (D, hidden), `visible_bias_`, `hidden_bias_`, `errors_` (mean squared
@@ -125,10 +126,9 @@ class RBM:
     """
 
     def __init__(self, hidden=64, rate=0.1, epochs=20, batch=20, k=1, momentum=0.5, decay=1e-4,
-                 persistent=False, seed=0):  # fmt: skip
+                 seed=0):  # fmt: skip
         self.hidden, self.rate, self.epochs, self.batch, self.k = hidden, rate, epochs, batch, k
         self.momentum, self.decay, self.seed = momentum, decay, seed
-        self.persistent = persistent
         self.rng = np.random.default_rng(seed)
 
     def start(self, visible):
@@ -144,18 +144,17 @@ class RBM:
         self.start(X.shape[1])
         share = X.mean(0).clip(0.01, 0.99)
         self.visible_bias_ = np.log(share / (1 - share))  # Hinton's advice (2010)
-        speed, self.errors_, dreams = 0.0, [], None
+        speed, self.errors_ = [0.0] * 3, []
         for _ in range(self.epochs):
             error = 0.0
             order = self.rng.permutation(len(X))
             for start in range(0, len(X), self.batch):
                 v0 = X[order[start : start + self.batch]]
-                gradient, dreams, rebuilt = self.contrast(v0, dreams)
+                gradient, rebuilt = self.contrast(v0)
                 error += ((v0 - rebuilt) ** 2).sum() / X.size
                 gradient[0] -= self.decay * self.weights_
                 speed = [
-                    self.momentum * s + self.rate * g
-                    for s, g in zip(speed or [0.0] * 3, gradient, strict=True)
+                    self.momentum * s + self.rate * g for s, g in zip(speed, gradient, strict=True)
                 ]
                 self.weights_ += speed[0]
                 self.visible_bias_ += speed[1]
@@ -163,16 +162,16 @@ class RBM:
             self.errors_.append(float(error))
         return self
 
-    def contrast(self, v0, dreams=None):
+    def contrast(self, v0):
         """One estimate of the gradient of the log-likelihood, by CD-k from data v0 (B, D).
 
         Returns:
-            (gradient, dreams, rebuilt): gradient as [weights, visible bias, hidden bias]; the visible
-            states that the dreams ended in; and the first reconstruction of v0, (B, D).
+            (gradient, rebuilt): [weights, visible bias, hidden bias], and v0 as one trip up and down
+            rebuilds it, (B, D).
         """
         h0 = self.transform(v0)
         rebuilt = self.reconstruct(v0)
-        v = dreams if self.persistent and dreams is not None else v0
+        v = v0
         for _ in range(self.k):
             v = self.draw(self.visible_given(self.draw(self.transform(v))))
         hk = self.transform(v)
@@ -181,7 +180,7 @@ class RBM:
             v0.mean(0) - v.mean(0),
             h0.mean(0) - hk.mean(0),
         ]
-        return gradient, v, rebuilt
+        return gradient, rebuilt
 
     def draw(self, p):
         """Coins with probabilities p: 0 or 1, of the same shape."""

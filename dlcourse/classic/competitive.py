@@ -12,19 +12,18 @@ import numpy as np
 from .inputs import matrix
 
 
-def winner_take_all(inputs, start=None, *, rate=0.5, compare="inputs", steps=1000):
+def winner_take_all(inputs, start=None, *, rate=0.1, compare="inputs", steps=1000):
     """Let units compete until one is left (Feldman and Ballard, 1982).
 
-    Each unit broadcasts how much evidence it has and compares its own with the strongest of
-    the others: p_i <- clip(p_i + rate * (I_i - max_{j != i} I_j), 0, 1). The largest input wins
-    from any start. Let the units compare their activities instead (``compare="activities"``,
+    Each unit broadcasts how much evidence it has, and falls as soon as it hears of more than its
+    own: p_i <- clip(p_i + rate * sign(I_i - max_{j != i} I_j), 0, 1). The largest input wins from any start. Let the units compare their activities instead (``compare="activities"``,
     p_i <- clip(p_i + rate * (I_i + p_i - sum_{j != i} p_j), 0, 1)), and whoever leads stays ahead:
     a memory, but no judge.
 
     Args:
         inputs: (N,) evidence.
         start: (N,) activities at the beginning, in [0, 1]. Default all 0.
-        rate: size of a step. Default 0.5.
+        rate: size of a step. Default 0.1.
         compare: "inputs" or "activities".
         steps: updates at most. Default 1000.
 
@@ -54,7 +53,7 @@ def winner_take_all(inputs, start=None, *, rate=0.5, compare="inputs", steps=100
     strongest_other = np.where(others, inputs, -np.inf).max(1)
     for _ in range(steps):
         if compare == "inputs":
-            push = inputs - strongest_other
+            push = np.sign(inputs - strongest_other)
         else:
             push = inputs + activities - others @ activities
         new = np.clip(activities + rate * push, 0, 1)

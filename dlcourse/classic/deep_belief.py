@@ -185,9 +185,7 @@ class DeepBoltzmannMachine:
                 v, h1, h2 = (states.astype(float) for states in (v, h1, h2))
                 self.W1_ += rate * (x.T @ m1 / len(x) - v.T @ h1 / len(v))
                 self.W2_ += rate * (m1.T @ m2 / len(x) - h1.T @ h2 / len(v))
-                for bias, seen, dreamt in zip(
-                    self.biases_, (x, m1, m2), (v, h1, h2), strict=True
-                ):
+                for bias, seen, dreamt in zip(self.biases_, (x, m1, m2), (v, h1, h2), strict=True):
                     bias += rate * (seen.mean(0) - dreamt.mean(0))
                 error += ((x - sigmoid(m1 @ self.W1_.T + a)) ** 2).sum() / X.size
             self.errors_.append(float(error))

@@ -121,7 +121,9 @@ class Neocognitron:
     ['upright', 'level']
     """
 
-    def __init__(self, planes=(12, 10), sizes=(3, 5), selectivity=(4.0, 5.0), tolerance=2.0, epochs=5, seed=0):
+    def __init__(
+        self, planes=(12, 10), sizes=(3, 5), selectivity=(4.0, 5.0), tolerance=2.0, epochs=5, seed=0
+    ):
         self.planes, self.sizes, self.selectivity = planes, sizes, selectivity
         self.tolerance, self.epochs, self.seed = tolerance, epochs, seed
 
@@ -132,7 +134,10 @@ class Neocognitron:
             raise ValueError(f"Neocognitron: {len(maps)} pictures but {len(y)} labels")
         rng = np.random.default_rng(self.seed)
         self.stages_ = []
-        reaches = (self.sizes[0] // 2, max(maps.shape))  # S2 looks for whole patterns: one a picture
+        reaches = (
+            self.sizes[0] // 2,
+            max(maps.shape),
+        )  # S2 looks for whole patterns: one a picture
         settings = zip(self.planes, self.sizes, self.selectivity, reaches, strict=True)
         for planes, size, r, reach in settings:
             stage = SLayer(planes, size, r, reach)

@@ -98,4 +98,6 @@ class RBFNetwork:
     def predict(self, X):
         """f(x) for each row of X (N, D): (N,) or (N, outputs), as y was."""
         weights = fitted(self, "weights_")
-        return self._hidden(matrix("RBFNetwork", X, self.centers_.shape[1])) @ weights + self.offset_
+        return (
+            self._hidden(matrix("RBFNetwork", X, self.centers_.shape[1])) @ weights + self.offset_
+        )

@@ -27,7 +27,10 @@ def orthogonal_matching_pursuit(signals, dictionary, count):
     >>> orthogonal_matching_pursuit([[3.0, 0.0, -2.0]], np.eye(3), 1)
     array([[3., 0., 0.]])
     """
-    signals, dictionary = matrix("orthogonal_matching_pursuit", signals), matrix("orthogonal_matching_pursuit", dictionary)
+    signals, dictionary = (
+        matrix("orthogonal_matching_pursuit", signals),
+        matrix("orthogonal_matching_pursuit", dictionary),
+    )
     if signals.shape[1] != dictionary.shape[1] or not 1 <= count <= len(dictionary):
         raise ValueError(
             f"orthogonal_matching_pursuit: signals {signals.shape}, dictionary {dictionary.shape}, count {count}; rows must be "
@@ -89,7 +92,9 @@ class OMP1Features:
     True
     """
 
-    def __init__(self, entries=64, size=4, alpha=0.5, steps=15, sample=20_000, regular=0.01, seed=0):
+    def __init__(
+        self, entries=64, size=4, alpha=0.5, steps=15, sample=20_000, regular=0.01, seed=0
+    ):
         self.entries, self.size, self.alpha, self.steps = entries, size, alpha, steps
         self.sample, self.regular, self.seed = sample, regular, seed
 
