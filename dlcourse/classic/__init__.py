@@ -1,12 +1,13 @@
 """Networks from before backpropagation, and beside it, each in one screen of NumPy.
 
-Read them in the order of history. The first wave: `logic`, `hebbian`, `perceptron`, `pandemonium`, and
-what ended it, `minsky_papert`. Between the waves: `visual_cortex`, `stereo`, `adaptive_resonance`,
-`competitive`, `neocognitron`. The second wave: `kohonen`, `hopfield`, `pole`, `boltzmann`, `rbf`,
-`belief_net`, `reservoir`. The spark of the third: `deep_belief`, `convolutional_dbn`, `sparse_coding`.
+Read them in the order of history. The first wave: `logic`, `hebbian`, `perceptron`, `pandemonium`,
+and what ended it, `minsky_papert`. Between the waves: `visual_cortex`, `stereo`,
+`adaptive_resonance`, `competitive`, `neocognitron`. The second wave: `kohonen`, `hopfield`, `pole`,
+`boltzmann`, `rbf`, `belief_net`, `reservoir`. The spark of the third: `deep_belief`,
+`convolutional_dbn`, `sparse_coding`.
 
-Models are used as in scikit-learn: arguments and the seed to the constructor, ``fit`` learns, what has been
-learned ends in an underscore, ``predict`` or ``transform`` use it.
+Models are used as in scikit-learn: arguments and the seed to the constructor, ``fit`` learns, what
+has been learned ends in an underscore, ``predict`` or ``transform`` use it.
 """
 
 from .adaptive_resonance import ART1

@@ -1,7 +1,7 @@
 """Learning new things without forgetting the old: adaptive resonance.
 
-Grossberg called it the dilemma of stability and plasticity. ART answers with a question to itself: the
-category that recognizes a pattern says what it expected, and only if the two agree well enough
+Grossberg called it the dilemma of stability and plasticity. ART answers with a question to itself:
+the category that recognizes a pattern says what it expected, and only if the two agree well enough
 does it learn. Otherwise it is silenced, and a new category may open.
 """
 
@@ -11,7 +11,7 @@ from .inputs import fitted, two_valued
 
 
 class ART1:
-    """Categories of binary patterns, opened as needed (Carpenter and Grossberg, 1987; fast learning).
+    """Categories of binary patterns, opened as needed (Carpenter and Grossberg, 1987).
 
     A category j with template w_j bids |x and w_j| / (beta + |w_j|); the highest bidder is tested:
     if |x and w_j| / |x| >= vigilance they resonate and w_j becomes x and w_j, else it is silenced
@@ -23,7 +23,8 @@ class ART1:
         beta: > 0, small: of equal matches the larger template wins. Default 0.01.
         max_epochs: passes through the patterns at most. Default 100.
 
-    After `fit`: `templates_` (categories, D), `labels_` (N,), `epochs_` (passes until nothing changed).
+    After `fit`: `templates_` (categories, D), `labels_` (N,), `epochs_` (passes until nothing
+    changed).
 
     >>> X = [[1, 1, 1, 0, 0], [1, 1, 0, 0, 0], [0, 0, 0, 1, 1]]
     >>> ART1(vigilance=0.6).fit(X).labels_

@@ -1,7 +1,7 @@
 """Sigmoid belief nets: causes above, effects below, and a bound where sums are too long.
 
-In a belief net the units of each layer switch on those below by chance. What the causes of a picture
-were is a sum over all their states, 2 to the number of units. Saul, Jaakkola and Jordan
+In a belief net the units of each layer switch on those below by chance. What the causes of a
+picture were is a sum over all their states, 2 to the number of units. Saul, Jaakkola and Jordan
 (1996) replace the true answer by the best independent guess, and prove how far it can be wrong:
 the likelihood is never below what they compute.
 """
@@ -21,8 +21,8 @@ class SigmoidBeliefNetwork:
     + sum_j [mu_j c_j - log(1 + exp(c_j)) + entropy(mu_j)] = L(mu, xi), with means < > under q.
     Inference raises L in mu and xi, learning raises the same L in W, b and c: no step may lower it.
 
-    What the paper leaves open: xi_i is found by bisection (L is concave in it), mu_j by the fixed-point
-    equation and, where that would lower L, by half the step again and again; learning
+    What the paper leaves open: xi_i is found by bisection (L is concave in it), mu_j by the
+    fixed-point equation and, where that would lower L, by half the step again and again; learning
     goes along the gradient of L with the same care.
 
     Args:
@@ -32,8 +32,8 @@ class SigmoidBeliefNetwork:
         inference_steps: rounds for mu and xi before each change. Default 2.
         seed: of the first weights. Default 0.
 
-    After `fit`: `weights_` (D, hidden), `visible_bias_`, `hidden_bias_`, `bounds_` (the mean of L over
-    the examples after each change).
+    After `fit`: `weights_` (D, hidden), `visible_bias_`, `hidden_bias_`, `bounds_` (the mean of L
+    over the examples after each change).
 
     >>> X = np.repeat([[1, 1, 0, 0], [0, 0, 1, 1]], 5, axis=0)
     >>> net = SigmoidBeliefNetwork(hidden=2, steps=30).fit(X)
@@ -161,7 +161,7 @@ class SigmoidBeliefNetwork:
         return of_weights.mean(0), (X - share).mean(0), of_causes.mean(0)
 
     def bound(self, X, rounds=20):
-        """The lower bound on log p(v) for each row of X (N, D) after `rounds` of inference: (N,)."""
+        """The lower bound on log p(v) for rows of X (N, D) after `rounds` of inference: (N,)."""
         X = two_valued("SigmoidBeliefNetwork", X, (0, 1), len(fitted(self, "weights_")))
         return self._bound(X, *self.infer(X, rounds=rounds))
 

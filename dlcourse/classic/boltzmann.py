@@ -36,10 +36,10 @@ def log_sum(values, axis=None):
 class BoltzmannMachine:
     """Visible and hidden units, all connected (Ackley, Hinton and Sejnowski, 1985).
 
-    p(s) = exp(s^T W s / 2 + b.s) / Z. Learning: Delta W_ij = rate (<s_i s_j>_clamped - <s_i s_j>_free):
-    the first mean with the visible units held at the data, the second with the net left alone.
-    Both are estimated from `chains` Gibbs samplers that live on from step to step. (The paper
-    anneals afresh each time; chains that live on need no annealing: Neal, 1992.)
+    p(s) = exp(s^T W s / 2 + b.s) / Z. Learning: Delta W_ij = rate (<s_i s_j>_clamped - <s_i
+    s_j>_free): the first mean with the visible units held at the data, the second with the net left
+    alone. Both are estimated from `chains` Gibbs samplers that live on from step to step. (The
+    paper anneals afresh each time; chains that live on need no annealing: Neal, 1992.)
 
     Args:
         hidden: number of hidden units. Default 4.
@@ -99,7 +99,7 @@ class BoltzmannMachine:
 
 
 class RBM:
-    """Restricted Boltzmann machine, learned by contrastive divergence (Smolensky, 1986; Hinton, 2002).
+    """Restricted Boltzmann machine, learned by contrast (Smolensky, 1986; Hinton, 2002).
 
     Energy E(v, h) = -v.W.h - a.v - b.h; no connections inside a layer, so all hidden units can be
     drawn at once given the visible ones, and the other way round. CD-k starts the dream at the
@@ -166,8 +166,8 @@ class RBM:
         """One estimate of the gradient of the log-likelihood, by CD-k from data v0 (B, D).
 
         Returns:
-            (gradient, rebuilt): [weights, visible bias, hidden bias], and v0 as one trip up and down
-            rebuilds it, (B, D).
+            (gradient, rebuilt): [weights, visible bias, hidden bias], and v0 as one trip up and
+            down rebuilds it, (B, D).
         """
         h0 = self.transform(v0)
         rebuilt = self.reconstruct(v0)

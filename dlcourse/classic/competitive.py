@@ -1,8 +1,8 @@
 """Nets that make up their mind: competition and mutual support.
 
-Feldman and Ballard (1982) built decisions from units that only excite and inhibit their neighbors. Two of
-their examples are here: a ring in which the best-supported unit wins, and a net that sees the
-Necker cube as you do, one way or the other, and never both.
+Feldman and Ballard (1982) built decisions from units that only excite and inhibit their neighbors.
+Two of their examples are here: a ring in which the best-supported unit wins, and a net that sees
+the Necker cube as you do, one way or the other, and never both.
 """
 
 import itertools
@@ -16,9 +16,10 @@ def winner_take_all(inputs, start=None, *, rate=0.1, compare="inputs", steps=100
     """Let units compete until one is left (Feldman and Ballard, 1982).
 
     Each unit broadcasts how much evidence it has, and falls as soon as it hears of more than its
-    own: p_i <- clip(p_i + rate * sign(I_i - max_{j != i} I_j), 0, 1). The largest input wins from any start. Let the units compare their activities instead (``compare="activities"``,
-    p_i <- clip(p_i + rate * (I_i + p_i - sum_{j != i} p_j), 0, 1)), and whoever leads stays ahead:
-    a memory, but no judge.
+    own: p_i <- clip(p_i + rate * sign(I_i - max_{j != i} I_j), 0, 1). The largest input wins from
+    any start. Let the units compare their activities instead (``compare="activities"``, p_i <-
+    clip(p_i + rate * (I_i + p_i - sum_{j != i} p_j), 0, 1)), and whoever leads stays ahead: a
+    memory, but no judge.
 
     Args:
         inputs: (N,) evidence.
@@ -68,13 +69,14 @@ class NeckerCube:
 
     The drawing has eight corners, and each corner has two units: it is the front corner at its
     place of the cube seen from above, or that of the cube seen from below. Units that agree
-    along an edge of one cube excite each other (three for each unit); units that claim the same corner
-    of the drawing, or the same corner of the solid, for two readings inhibit each other.
+    along an edge of one cube excite each other (three for each unit); units that claim the same
+    corner of the drawing, or the same corner of the solid, for two readings inhibit each other.
     Activities follow interactive activation (McClelland and Rumelhart, 1981): with net input n,
     a += rate * n * (1 - a) if n > 0, else a += rate * n * a.
 
-    What the papers leave open: excitation 1, inhibition 1.5, an outer input of 0.5 to each unit, units
-    updated one at a time in random order, and noise in the net input that cools down linearly.
+    What the papers leave open: excitation 1, inhibition 1.5, an outer input of 0.5 to each unit,
+    units updated one at a time in random order, and noise in the net input that cools down
+    linearly.
 
     Args:
         excitation, inhibition: strengths of connections. Default 1 and 1.5.

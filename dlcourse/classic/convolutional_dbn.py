@@ -1,8 +1,8 @@
 """Convolutional belief nets: unsupervised layers that share their weights.
 
-Lee, Grosse, Ranganath and Ng (2009) slid the filters of a restricted Boltzmann machine over whole pictures and
-put a maximum over small blocks on top that can be sampled both ways. Shown photographs, it
-finds what Hubel and Wiesel found in the cat: edges of every slope.
+Lee, Grosse, Ranganath and Ng (2009) slid the filters of a restricted Boltzmann machine over whole
+pictures and put a maximum over small blocks on top that can be sampled both ways. Shown
+photographs, it finds what Hubel and Wiesel found in the cat: edges of every slope.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from .inputs import fitted, pictures
 
 
 def whiten(images, cutoff=0.25):
-    """Photographs with the same power at all scales, without the finest ones (Olshausen and Field, 1997).
+    """Photographs with the same power at all scales but the finest (Olshausen and Field, 1997).
 
     Multiplies each frequency f (cycles a pixel) by f exp(-(f / cutoff)^4), then brings every
     picture to mean 0 and standard deviation 1.
@@ -34,11 +34,11 @@ def whiten(images, cutoff=0.25):
 class ConvolutionalRBM:
     """One layer: shared filters, probabilistic max-pooling, CD-1 (Lee et al., 2009).
 
-    For real-valued pixels E(v, h) = sum v^2 / 2 - sum_k h_k . (W_k * v) - sum_k b_k sum h_k - c sum v, with
-    * sliding W_k over v. In each block of hidden units at most one is on, or none:
-    I = (W_k * v + b_k) / sigma^2, p(h = 1 | v) = exp(I) / (1 + sum of exp(I) in the block), and the pooling
-    unit is on with the rest of the probability. Given h, v has mean sum_k h_k spread out by W_k, + c.
-    A push on b_k keeps each filter on for a small share of the time.
+    For real-valued pixels E(v, h) = sum v^2 / 2 - sum_k h_k . (W_k * v) - sum_k b_k sum h_k - c sum
+    v, with * sliding W_k over v. In each block of hidden units at most one is on, or none:
+    I = (W_k * v + b_k) / sigma^2, p(h = 1 | v) = exp(I) / (1 + sum of exp(I) in the block), and the
+    pooling unit is on with the rest of the probability. Given h, v has mean sum_k h_k spread out by
+    W_k, + c. A push on b_k keeps each filter on for a small share of the time.
 
     Args:
         filters: K. Default 16.
@@ -53,8 +53,8 @@ class ConvolutionalRBM:
         binary: pixels are probabilities (a second layer). Default False.
         seed: of filters, patches and coins. Default 0.
 
-    After `fit`: `filters_` (K, channels, size, size), `hidden_bias_` (K,), `visible_bias_` (channels,),
-    `errors_` (mean squared error of reconstruction in each step).
+    After `fit`: `filters_` (K, channels, size, size), `hidden_bias_` (K,), `visible_bias_`
+    (channels,), `errors_` (mean squared error of reconstruction in each step).
 
     >>> pictures = np.random.default_rng(0).normal(size=(2, 40, 40))
     >>> layer = ConvolutionalRBM(filters=4, size=4, steps=5).fit(pictures)
@@ -97,7 +97,7 @@ class ConvolutionalRBM:
             v0 = self._cut(maps)
             p0, _ = self.hidden_given(v0)
             h0 = self._draw(p0)
-            # Fewer windows reach the border: it stays as it is, or filters would mend it and no more.
+            # Few windows reach the border: it stays as it is, or filters would mend only that.
             v1, inner = v0.copy(), (..., *2 * (slice(self.size - 1, 1 - self.size),))
             v1[inner] = self.visible_given(h0)[inner]
             p1, _ = self.hidden_given(v1)
@@ -167,7 +167,7 @@ class ConvolutionalRBM:
 
     def visible_given(self, h):
         """The mean of v given h (B, K, H', W'): (B, channels, H, W)."""
-        B, K, H, W = h.shape
+        B, _, H, W = h.shape
         s = self.size
         spread = np.tensordot(h, self.filters_, (1, 0))  # (B, H', W', C, s, s)
         v = np.zeros((B, self.filters_.shape[1], H + s - 1, W + s - 1), spread.dtype)
@@ -178,7 +178,7 @@ class ConvolutionalRBM:
         return 0.5 * (1 + np.tanh(0.5 * v)) if self.binary else v
 
     def transform(self, maps):
-        """Probabilities of the pooling units: (N, K, rows, columns); edges that fill no block go."""
+        """Probabilities of the pooling units: (N, K, rows, columns), of all whole blocks."""
         fitted(self, "filters_")
         maps = self._maps(maps)
         extra = [(side - self.size + 1) % self.block for side in maps.shape[2:]]
@@ -193,8 +193,9 @@ class ConvolutionalDBN:
         layers: `ConvolutionalRBM` from the bottom up; from the second on with ``binary=True``.
 
     >>> pictures = np.random.default_rng(0).normal(size=(2, 40, 40))
-    >>> stack = [ConvolutionalRBM(4, 4, steps=5), ConvolutionalRBM(6, 5, patch=14, binary=True, steps=5)]
-    >>> ConvolutionalDBN(stack).fit(pictures).transform(pictures).shape
+    >>> edges = ConvolutionalRBM(4, 4, steps=5)
+    >>> parts = ConvolutionalRBM(6, 5, patch=14, binary=True, steps=5)
+    >>> ConvolutionalDBN([edges, parts]).fit(pictures).transform(pictures).shape
     (2, 6, 7, 7)
     """
 

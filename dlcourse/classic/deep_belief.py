@@ -1,10 +1,12 @@
 """The spark of 2006: train a deep net one layer at a time, without labels.
 
-Backpropagation from random weights left the lower layers of deep nets nearly untaught. Hinton, Osindero and Teh
-stacked restricted Boltzmann machines, each learning the features of the one below; then
-a few labels are enough to tune the whole. The deep Boltzmann machine is the same stack with
+Backpropagation from random weights left the lower layers of deep nets nearly untaught. Hinton,
+Osindero and Teh stacked restricted Boltzmann machines, each learning the features of the one below;
+then a few labels are enough to tune the whole. The deep Boltzmann machine is the same stack with
 connections that work both ways at once.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,13 +68,13 @@ class DeepBeliefNetwork:
         return H
 
     def fit(self, X, y, unlabeled=None):
-        """Learn from X (N, D) in [0, 1] and labels y (N,); pretrain on `unlabeled` (M, D), or on X."""
+        """Learn from X (N, D) in [0, 1] and y (N,); pretrain on `unlabeled` (M, D), or on X."""
         X = probabilities("DeepBeliefNetwork", X)
         y = classes("DeepBeliefNetwork", y, len(X))
         self.classes_, truth = np.unique(y, return_inverse=True)
         rng = np.random.default_rng(self.seed)
         sizes = (X.shape[1], *self.sizes, len(self.classes_))
-        limits = [np.sqrt(6 / (a + b)) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+        limits = [np.sqrt(6 / (a + b)) for a, b in pairwise(sizes)]
         self.layers_ = [
             [rng.uniform(-limit, limit, (a, b)), np.zeros(b)]
             for limit, a, b in zip(limits, sizes[:-1], sizes[1:], strict=True)
@@ -130,13 +132,13 @@ class DeepBeliefNetwork:
 class DeepBoltzmannMachine:
     """Two hidden layers that talk both ways (Salakhutdinov and Hinton, 2009).
 
-    E(v, h1, h2) = -v.W1.h1 - h1.W2.h2 (and biases). Given v, the hidden units still depend on each other:
-    mean field replaces them by probabilities that explain each other,
+    E(v, h1, h2) = -v.W1.h1 - h1.W2.h2 (and biases). Given v, the hidden units still depend on each
+    other: mean field replaces them by probabilities that explain each other,
     m1 = sigmoid(v W1 + m2 W2^T + b1), m2 = sigmoid(m1 W2 + b2), repeated until they agree.
     Learning: what mean field says about the data less what persistent chains dream.
 
-    The layers are pretrained as RBMs, the first with its input doubled and the second with its hidden
-    units doubled, as in the paper, since later each gets help from one side only in the
+    The layers are pretrained as RBMs, the first with its input doubled and the second with its
+    hidden units doubled, as in the paper, since later each gets help from one side only in the
     stack (W1 learns with v counted twice; W2 with h2 counted twice).
 
     Args:

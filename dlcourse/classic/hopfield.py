@@ -1,8 +1,8 @@
 """Memories as valleys: a net that rolls downhill to the nearest one.
 
-Hopfield (1982) gave a net of threshold units an energy, as physics gives to magnets. Every update of one
-unit lowers it or leaves it, so the net must come to rest; stored patterns are where it rests.
-Too many of them, and the valleys run together.
+Hopfield (1982) gave a net of threshold units an energy, as physics gives to magnets. Every update
+of one unit lowers it or leaves it, so the net must come to rest; stored patterns are where it
+rests. Too many of them, and the valleys run together.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ from .inputs import fitted, two_valued
 class Hopfield:
     """An associative memory with an energy (Hopfield, 1982).
 
-    Store: W = 1/N sum_p x_p x_p^T, with zero diagonal. Recall: s_i <- sign(sum_j W_ij s_j), one unit at a
-    time, and a unit whose sum is 0 keeps its state. Energy: E = -1/2 s^T W s, which never rises.
-    Random patterns are kept up to a load P / N of about 0.138 (Amit, Gutfreund and Sompolinsky,
-    1985); then memory does not fade, it collapses.
+    Store: W = 1/N sum_p x_p x_p^T, with zero diagonal. Recall: s_i <- sign(sum_j W_ij s_j), one
+    unit at a time, and a unit whose sum is 0 keeps its state. Energy: E = -1/2 s^T W s, which never
+    rises. Random patterns are kept up to a load P / N of about 0.138 (Amit, Gutfreund and
+    Sompolinsky, 1985); then memory does not fade, it collapses.
 
     Args:
         seed: of the order in which units are asked. Default 0.

@@ -1,7 +1,7 @@
 """Maps that order themselves, and prototypes that learn their borders.
 
-Kohonen's map (1982) lays a sheet of units into the data: the unit nearest to an example moves towards
-it and takes its neighbors on the sheet along. Neighbors on the sheet come to stand for
+Kohonen's map (1982) lays a sheet of units into the data: the unit nearest to an example moves
+towards it and takes its neighbors on the sheet along. Neighbors on the sheet come to stand for
 neighbors in the world. Learning vector quantization uses labels to push prototypes to either side
 of a border.
 """
@@ -20,8 +20,8 @@ def nearest(examples, prototypes):
 class SOM:
     """Self-organizing map (Kohonen, 1982).
 
-    For an example x with winner c = argmin |x - m_i| every unit moves: m_i += rate(t) h_ci(t) (x - m_i),
-    with h_ci = exp(-|r_i - r_c|^2 / (2 radius(t)^2)) from the units' places r on the sheet.
+    For an example x with winner c = argmin |x - m_i| every unit moves: m_i += rate(t) h_ci(t) (x -
+    m_i), with h_ci = exp(-|r_i - r_c|^2 / (2 radius(t)^2)) from the units' places r on the sheet.
     Rate and radius fall exponentially, so that the map is first unfolded and then refined.
 
     Args:
@@ -106,12 +106,13 @@ class LVQ(NearestMean):
     """Learning vector quantization, versions 1 and 2.1 (Kohonen, 1986, 1990).
 
     LVQ1: the nearest prototype moves towards an example of its class, and away from another's:
-    m_c += +-rate (x - m_c). LVQ2.1 looks at the two nearest, m_i and m_j: if one is of the right class
-    and the other is not, and x lies near the border, min(d_i/d_j, d_j/d_i) > (1 - window) / (1 + window),
-    the right one comes and the wrong one goes. 2.1 is meant to polish: it starts from LVQ1.
+    m_c += +-rate (x - m_c). LVQ2.1 looks at the two nearest, m_i and m_j: if one is of the right
+    class and the other is not, and x lies near the border, min(d_i/d_j, d_j/d_i) > (1 - window) /
+    (1 + window), the right one comes and the wrong one goes. 2.1 is meant to polish: it starts from
+    LVQ1.
 
-    What the paper leaves open: prototypes start at examples of their class drawn at random, the rate
-    falls linearly to 0, and version 2.1 uses a tenth of it.
+    What the paper leaves open: prototypes start at examples of their class drawn at random, the
+    rate falls linearly to 0, and version 2.1 uses a tenth of it.
 
     Args:
         prototypes: number for each class. Default 4.

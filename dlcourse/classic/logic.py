@@ -76,7 +76,7 @@ def xor(a, b):
 
 
 def truth_table(gate, inputs=2):
-    """All inputs of a gate with its answers: (2**inputs, inputs + 1), the answer in the last column.
+    """All inputs of a gate, its answer in the last column: (2**inputs, inputs + 1).
 
     >>> truth_table(AND)
     array([[0, 0, 0],

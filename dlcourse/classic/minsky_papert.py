@@ -1,8 +1,9 @@
 """What one layer cannot do, computed: the critique of 1969 as a program.
 
-A unit that separates two classes, and a proof that none exists, are two sides of one question: how near
-to the origin does the convex hull of the examples come? Minsky and Papert asked it for perceptrons
-that look at parts of a picture, and found that parity needs a part as large as the whole.
+A unit that separates two classes, and a proof that none exists, are two sides of one question: how
+near to the origin does the convex hull of the examples come? Minsky and Papert asked it for
+perceptrons that look at parts of a picture, and found that parity needs a part as large as the
+whole.
 """
 
 import itertools
@@ -21,9 +22,9 @@ class Separation:
         separable: which of the two it is.
         weights: (D + 1,) of length 1, with the largest margin, the constant last; None without.
         margin: the smallest y (w.x); 0 if there is no such unit.
-        certificate: (N,) shares >= 0 with sum 1. If `separable` they are the support vectors'; if not,
-            the signed examples cancel: sum_n share_n y_n (x_n, 1) = 0. Any unit that were right on
-            all of these would have to give this zero a positive sum.
+        certificate: (N,) shares >= 0 with sum 1. If `separable` they are the support vectors'; if
+            not, the signed examples cancel: sum_n share_n y_n (x_n, 1) = 0. Any unit that were
+            right on all of these would have to give this zero a positive sum.
 
     >>> separate([[0], [1], [2]], [1, -1, 1]).separable  # the middle against both ends
     False

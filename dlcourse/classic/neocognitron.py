@@ -1,8 +1,9 @@
 """The Neocognitron: what Hubel and Wiesel saw, built, ten years before the first convolutional net.
 
-Layers of S-cells look for a template everywhere; layers of C-cells blur where it was found. Alternate them, and
-small things seen roughly here make larger things seen roughly there. Fukushima (1980) let the
-templates find themselves, by competition, without a teacher and without backpropagation.
+Layers of S-cells look for a template everywhere; layers of C-cells blur where it was found.
+Alternate them, and small things seen roughly here make larger things seen roughly there. Fukushima
+(1980) let the templates find themselves, by competition, without a teacher and without
+backpropagation.
 """
 
 import numpy as np
@@ -11,7 +12,7 @@ from .inputs import fitted, pictures
 
 
 def all_windows(maps, size):
-    """Every size x size window of maps (N, K, H, W), edges filled with 0: (N, H, W, K, size, size)."""
+    """Every window of maps (N, K, H, W), edges filled with 0: (N, H, W, K, size, size)."""
     before, after = (size - 1) // 2, size // 2
     padded = np.pad(maps, ((0, 0), (0, 0), (before, after), (before, after)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, (size, size), (2, 3))
@@ -28,9 +29,9 @@ def falloff(size, share):
 class SLayer:
     """S-cells: the same template everywhere on a plane, many planes (Fukushima, 1980).
 
-    u = r max(0, (1 + sum a x) / (1 + 2r/(1+r) b v) - 1), with v = sqrt(sum c x^2) the inhibition from
-    all inputs. After learning one pattern y it is (1 + r) s - r for s the cosine of x and y: only what is
-    more alike than r / (1 + r) gets through.
+    u = r max(0, (1 + sum a x) / (1 + 2r/(1+r) b v) - 1), with v = sqrt(sum c x^2) the inhibition
+    from all inputs. After learning one pattern y it is (1 + r) s - r for s the cosine of x and y:
+    only what is more alike than r / (1 + r) gets through.
 
     Learning: of all cells of all planes the most active becomes *seed*; its plane learns
     Delta a = q c x, Delta b = q v / 2 from what the seed sees, and no other cell near it may be
@@ -49,7 +50,7 @@ class SLayer:
         self.reach, self.rate = reach, rate
 
     def start(self, channels, rng):
-        """Small random excitation, no inhibition: a cell that has learned nothing likes everything."""
+        """Small random excitation, no inhibition: who has learned nothing likes everything."""
         self.c = np.tile(falloff(self.size, 0.9) / channels, (channels, 1, 1))
         self.a = 1e-3 * rng.random((self.planes, *self.c.shape)) * self.c
         self.b = np.zeros(self.planes)
@@ -94,16 +95,17 @@ def c_cells(maps, size, step, saturation=0.5):
 
 
 class Neocognitron:
-    """Two stages of S- and C-cells that organize themselves (Fukushima, 1980; with Miyake and Ito, 1983).
+    """Two stages of S- and C-cells that organize themselves (Fukushima, 1980; et al., 1983).
 
     Picture -> S1 (small templates) -> C1 (blurred, every second cell) -> S2 (templates of whole
-    patterns) -> C2 (one cell a plane, which sees all of it). The stages learn one after the other. The
-    answer is the number of the C2 cell that is most active. Nobody tells it classes; with labels,
-    `fit` only notes which cell answers to which.
+    patterns) -> C2 (one cell a plane, which sees all of it). The stages learn one after the other.
+    The answer is the number of the C2 cell that is most active. Nobody tells it classes; with
+    labels, `fit` only notes which cell answers to which.
 
     What differs from the paper: two stages in place of three, windows and constants to suit
-    small pictures, a C2 cell takes the largest of its inputs, and S2 is strict when it learns and lenient
-    when it recognizes (Fukushima and Tanigawa, 1996), since a shift changes what C1 thins out.
+    small pictures, a C2 cell takes the largest of its inputs, and S2 is strict when it learns and
+    lenient when it recognizes (Fukushima and Tanigawa, 1996), since a shift changes what C1 thins
+    out.
 
     Args:
         planes: templates in S1 and in S2. Default (12, 10).

@@ -1,7 +1,7 @@
 """Pandemonium: demons that look for strokes, and shriek.
 
-Selfridge's machine of 1959 has four ranks. Image demons hold the picture; feature demons look for one
-stroke each; a cognitive demon for each letter listens to them and shrieks the louder the
+Selfridge's machine of 1959 has four ranks. Image demons hold the picture; feature demons look for
+one stroke each; a cognitive demon for each letter listens to them and shrieks the louder the
 more of its features it hears; the decision demon takes the loudest.
 """
 
@@ -21,9 +21,9 @@ STROKES = {
 def stroke_demons(images, cells=3):
     """How loudly each feature demon shouts: one demon for each stroke in each part of the picture.
 
-    A demon moves its 3 x 3 window over its part and reports the best match it finds. Two more demons
-    for each part report how much ink there is and how much paper the ink encloses (no way out
-    in any of the four directions): the loops of 0, 6, 8 and 9.
+    A demon moves its 3 x 3 window over its part and reports the best match it finds. Two more
+    demons for each part report how much ink there is and how much paper the ink encloses (no way
+    out in any of the four directions): the loops of 0, 6, 8 and 9.
 
     Args:
         images: (N, H, W) gray pictures, ink near 1.
@@ -35,7 +35,8 @@ def stroke_demons(images, cells=3):
     >>> bar = np.zeros((1, 8, 8)); bar[0, 1:7, 4] = 1  # a vertical bar in the middle
     >>> shouts = stroke_demons(bar, cells=1)[0]
     >>> dict(zip([*STROKES, "ink", "enclosed"], shouts.round(2).tolist()))
-    {'horizontal': 0.0, 'vertical': 1.0, 'rising': 0.33, 'falling': 0.33, 'ink': 0.09, 'enclosed': 0.0}
+    {'horizontal': 0.0, 'vertical': 1.0, 'rising': 0.33, 'falling': 0.33, 'ink': 0.09, 'enclosed':
+    0.0}
     """
     images = pictures("stroke_demons", images)
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -59,11 +60,11 @@ def stroke_demons(images, cells=3):
 
 
 class Pandemonium:
-    """Feature demons, cognitive demons that learn whom to trust, a decision demon (Selfridge, 1959).
+    """Feature demons, cognitive demons that learn whom to trust, a decision (Selfridge, 1959).
 
-    Cognitive demon k shrieks sum_j w_kj d_j. Selfridge's *feature weighting* is hill climbing: change
-    a weight at random, keep the change if the machine recognizes more. What he left open: the
-    climb starts where each demon listens to the features that its class shows more than others
+    Cognitive demon k shrieks sum_j w_kj d_j. Selfridge's *feature weighting* is hill climbing:
+    change a weight at random, keep the change if the machine recognizes more. What he left open:
+    the climb starts where each demon listens to the features that its class shows more than others
     (mean of the class less mean of all, in units of the spread), a change moves one weight by a
     normal number of that size, and equally good changes are kept, too.
 

@@ -1,8 +1,8 @@
 """Units that learn from their mistakes: perceptron, Adaline and Madaline.
 
-All three compute the sign of a weighted sum. They differ in what they call a mistake: the perceptron
-a wrong sign, Adaline any distance from the target, and Madaline, a team of Adalines behind one
-vote, changes the member that it costs least to change.
+All three compute the sign of a weighted sum. They differ in what they call a mistake: the
+perceptron a wrong sign, Adaline any distance from the target, and Madaline, a team of Adalines
+behind one vote, changes the member that it costs least to change.
 """
 
 import itertools
@@ -24,9 +24,9 @@ class Perceptron:
     Args:
         max_epochs: how often it sees all examples at most. Default 1000.
 
-    After `fit`: `weights_` (D + 1,), `mistakes_` (changes in all), `epochs_`, `converged_` (an epoch
-    passed without mistake) and `cycle_` (the number of epochs after which the weights came back
-    to where they had been, or None): proof that it will never end.
+    After `fit`: `weights_` (D + 1,), `mistakes_` (changes in all), `epochs_`, `converged_` (an
+    epoch passed without mistake) and `cycle_` (the number of epochs after which the weights came
+    back to where they had been, or None): proof that it will never end.
 
     >>> X = [[0, 0], [0, 1], [1, 0], [1, 1]]
     >>> Perceptron().fit(X, [-1, -1, -1, 1]).predict(X)  # AND
@@ -148,10 +148,10 @@ class Adaline:
 class Madaline:
     """Many Adalines behind one vote, trained by rule II (Widrow, 1962; Winter and Widrow, 1988).
 
-    A threshold has no derivative, so rule II tries things out. For an example with a wrong answer it
-    flips, on trial, the hidden Adaline whose sum is nearest to zero; if that mends the answer, this
-    Adaline learns its new sign by one delta rule step: *least disturbance*. Else the next one, then
-    pairs, and at last the output Adaline itself.
+    A threshold has no derivative, so rule II tries things out. For an example with a wrong answer
+    it flips, on trial, the hidden Adaline whose sum is nearest to zero; if that mends the answer,
+    this Adaline learns its new sign by one delta rule step: *least disturbance*. Else the next one,
+    then pairs, and at last the output Adaline itself.
 
     What the paper leaves open: a step brings the sum from s to target +-1 in full (rate 1 of the
     normalized delta rule), and after `patience` epochs without success the net starts again

@@ -1,7 +1,7 @@
 """A pole on a cart, and two units that learn to balance it from failures alone.
 
-Nobody says which push was right; all the net hears is that the pole fell, a hundred pushes later. Barto,
-Sutton and Anderson (1983) used two units: one acts, the other learns to foretell failure
+Nobody says which push was right; all the net hears is that the pole fell, a hundred pushes later.
+Barto, Sutton and Anderson (1983) used two units: one acts, the other learns to foretell failure
 and so turns one late signal into many early ones. Actor and critic are still how it is done.
 """
 
@@ -50,7 +50,7 @@ class CartPole:
         """Push left (0) or right (1) for 0.02 s: the new state, and whether it failed."""
         if action not in (0, 1):
             raise ValueError(f"CartPole: push left (0) or right (1), got {action!r}")
-        x, speed, angle, turn = self.state
+        _, speed, angle, turn = self.state
         force = self.force if action == 1 else -self.force
         drag = self.friction[0] * np.sign(speed)
         mass, moment = self.cart + self.pole, self.pole * self.length
@@ -120,7 +120,8 @@ class ActorCritic:
         """Learn by trial and error: at most `trials` falls, until one trial lasts `max_steps`.
 
         Args:
-            world: a `CartPole`, or anything with its `reset()` and `step(action)`. Default a new one.
+            world: a `CartPole`, or anything with its `reset()` and `step(action)`. Default a new
+                one.
         """
         if trials < 1 or max_steps < 1:
             raise ValueError(f"ActorCritic: nothing to do: {trials} trials of {max_steps} steps")
@@ -136,7 +137,9 @@ class ActorCritic:
     def _trial(self, world, rng, max_steps):
         eligible, trace = np.zeros(162), np.zeros(162)
         i = box(world.reset())
-        for step in range(1, max_steps + 1):
+        steps = 0
+        failed = False
+        while not failed and steps < max_steps:
             push = 1 if self.actor[i] + rng.normal(0, self.noise) > 0 else 0
             eligible *= self.delta
             eligible[i] += (1 - self.delta) * (1 if push else -1)
@@ -148,9 +151,8 @@ class ActorCritic:
             surprise = -1 - before if failed else self.gamma * self.critic[i] - before
             self.actor += self.alpha * surprise * eligible
             self.critic += self.beta * surprise * trace
-            if failed:
-                break
-        return step
+            steps += 1
+        return steps
 
     def act(self, state):
         """What it has learned to do in `state`: 0 or 1, without noise."""

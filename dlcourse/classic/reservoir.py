@@ -1,8 +1,8 @@
 """An echo state network: a pool of random connections, and one layer that listens.
 
-Jaeger (2001) leaves the recurrent weights as chance made them. If their echoes fade, the pool's state
-is a rich memory of its input, and to predict the future only the output weights must be found,
-by linear regression.
+Jaeger (2001) leaves the recurrent weights as chance made them. If their echoes fade, the pool's
+state is a rich memory of its input, and to predict the future only the output weights must be
+found, by linear regression.
 """
 
 import numpy as np
@@ -13,10 +13,11 @@ from .inputs import fitted, matrix
 class EchoStateNetwork:
     """A reservoir with a trained readout (Jaeger, 2001; Jaeger and Haas, 2004).
 
-    s(t+1) = (1 - leak) s(t) + leak tanh(W s(t) + W_in + W_back y(t)), y(t+1) = W_out (s(t+1), 1): only
-    W_out is learned, by ridge regression on states reached while the true y is fed back (teacher forcing). Here the task
-    is to continue a signal, so there is no input u, and `generate` feeds its own output back.
-    W is scaled to a spectral radius below 1, so that the first state is forgotten.
+    s(t+1) = (1 - leak) s(t) + leak tanh(W s(t) + W_in + W_back y(t)), y(t+1) = W_out (s(t+1), 1):
+    only W_out is learned, by ridge regression on states reached while the true y is fed back
+    (teacher forcing). Here the task is to continue a signal, so there is no input u, and `generate`
+    feeds its own output back. W is scaled to a spectral radius below 1, so that the first state is
+    forgotten.
 
     Args:
         units: size of the reservoir. Default 400.
@@ -61,7 +62,7 @@ class EchoStateNetwork:
         return matrix("EchoStateNetwork", np.asarray(values)[None])[0]
 
     def states(self, signal, start=None, noise=0.0):
-        """The reservoir's states (T, units) while `signal` (T,) is fed back; row t has seen y(t)."""
+        """The reservoir's states (T, units) while hearing `signal` (T,); row t has heard y(t)."""
         rng = np.random.default_rng(self.seed)
         s = np.zeros(len(self.weights)) if start is None else np.array(start, float)
         rows = np.empty((len(signal), len(s)))

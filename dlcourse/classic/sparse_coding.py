@@ -1,7 +1,7 @@
 """Features from patches: a dictionary learned from pictures, and a cheap way to use it.
 
-Coates and Ng (2011) asked which part of feature learning matters, the training or the encoding, and found
-that a dictionary from the simplest training (each patch explained by a single entry, OMP-1)
+Coates and Ng (2011) asked which part of feature learning matters, the training or the encoding, and
+found that a dictionary from the simplest training (each patch explained by a single entry, OMP-1)
 does as well as any, if the encoder is a soft threshold.
 """
 
@@ -33,8 +33,9 @@ def orthogonal_matching_pursuit(signals, dictionary, count):
     )
     if signals.shape[1] != dictionary.shape[1] or not 1 <= count <= len(dictionary):
         raise ValueError(
-            f"orthogonal_matching_pursuit: signals {signals.shape}, dictionary {dictionary.shape}, count {count}; rows must be "
-            f"of one length, and count lie in 1 .. {len(dictionary)}"
+            f"orthogonal_matching_pursuit: signals {signals.shape} and dictionary "
+            f"{dictionary.shape} must have rows of one length, and count={count} must lie "
+            f"in 1 .. {len(dictionary)}"
         )
     codes = np.zeros((len(signals), len(dictionary)))
     for signal, code in zip(signals, codes, strict=True):
@@ -67,8 +68,8 @@ class OMP1Features:
     """Dictionary by OMP-1, soft-threshold encoder, sums over quarters (Coates and Ng, 2011).
 
     Patches get mean 0 and spread 1 and are whitened (ZCA). The dictionary D minimizes
-    sum_n |D s_n - x_n|^2 with one entry of s_n not 0 and unit rows: in turn, each patch goes to the entry
-    with the largest |d.x|, and each entry becomes the normalized sum of (d.x) x over its
+    sum_n |D s_n - x_n|^2 with one entry of s_n not 0 and unit rows: in turn, each patch goes to the
+    entry with the largest |d.x|, and each entry becomes the normalized sum of (d.x) x over its
     patches (gain-shape k-means). Encoder: max(0, d.x - alpha) and max(0, -d.x - alpha) for each
     entry; the sums over the picture's four quarters are the features.
 
@@ -78,11 +79,12 @@ class OMP1Features:
         alpha: threshold. Default 0.5.
         steps: of the dictionary's learning. Default 15.
         sample: patches to learn from. Default 20000.
-        regular: added to a patch's variance and to the eigenvalues. Default 0.01, for [0, 1] pictures.
+        regular: added to a patch's variance and to the eigenvalues. Default 0.01, for [0, 1]
+            pictures.
         seed: of the sample and the first dictionary. Default 0.
 
-    After `fit`: `dictionary_` (entries, size * size), in the whitened space; `residual_` (mean squared
-    rest of a patch after each step).
+    After `fit`: `dictionary_` (entries, size * size), in the whitened space; `residual_` (mean
+    squared rest of a patch after each step).
 
     >>> from dlcourse.data import digits
     >>> model = OMP1Features(entries=16, sample=2000).fit(digits().inputs[:200, 0])

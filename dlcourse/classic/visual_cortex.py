@@ -1,8 +1,8 @@
 """Cells that see edges: the two kinds that Hubel and Wiesel found in the cat's visual cortex.
 
-A simple cell wants an edge of one slope at one place. A complex cell wants the slope and doesn't mind the
-place. The second is the first, twice, squared and added: and with it, invariance enters the
-history of networks.
+A simple cell wants an edge of one slope at one place. A complex cell wants the slope and doesn't
+mind the place. The second is the first, twice, squared and added: and with it, invariance enters
+the history of networks.
 """
 
 import numpy as np
@@ -57,8 +57,8 @@ def grating(size, wavelength, angle=0.0, phase=0.0):
 class VisualCell:
     """A simple or a complex cell (Hubel and Wiesel, 1962; energy model: Adelson and Bergen, 1985).
 
-    Simple: max(0, g.x) with one Gabor field g. Complex: sqrt((g0.x)^2 + (g90.x)^2) with two fields a
-    quarter of a wave apart: as the bars move on, one falls as the other rises, and
+    Simple: max(0, g.x) with one Gabor field g. Complex: sqrt((g0.x)^2 + (g90.x)^2) with two fields
+    a quarter of a wave apart: as the bars move on, one falls as the other rises, and
     cos^2 + sin^2 = 1.
 
     Args:

@@ -90,8 +90,8 @@ def test_the_rivals_of_a_unit_lie_on_its_two_lines_of_sight():
         rivals = sum(
             C0[e, r, k]
             for e in range(D) for k in range(W)
-            if e != d and (k == x or k + depths[e] == seen) and 0 <= seen < W
-            or e != d and k == x and not 0 <= seen < W
+            if (e != d and (k == x or k + depths[e] == seen) and 0 <= seen < W)
+            or (e != d and k == x and not 0 <= seen < W)
         )  # fmt: skip
         assert C1[d, r, x] == (votes - 3 * rivals + C0[d, r, x] >= 5)
 

@@ -19,7 +19,9 @@ MISTAKES = {
     "one example": (
         lambda: c.Perceptron().fit(X[0], [1]), ValueError, ["Perceptron", "(4,)", "x[None]"],
     ),
-    "pictures for vectors": (lambda: c.SOM().fit(IMAGES), ValueError, ["SOM", "(3, 8, 8)", "reshape"]),
+    "pictures for vectors": (
+        lambda: c.SOM().fit(IMAGES), ValueError, ["SOM", "(3, 8, 8)", "reshape"],
+    ),
     "vectors for pictures": (
         lambda: c.Pandemonium().fit(X, BITS[:, 1]), ValueError, ["(N, H, W)", "(6, 4)"],
     ),
@@ -49,7 +51,7 @@ MISTAKES = {
     "cell with a smaller picture": (
         lambda: c.VisualCell("simple").transform(IMAGES), ValueError, ["(21, 21)", "(8, 8)"],
     ),
-    "patch larger than the picture": (lambda: c.patches(IMAGES, 9), ValueError, ["1 .. 8", "got 9"]),
+    "patch too large": (lambda: c.patches(IMAGES, 9), ValueError, ["1 .. 8", "got 9"]),
     "cube with 8 units": (lambda: c.NeckerCube().settle([0.0] * 8), ValueError, ["16", "(8,)"]),
     "state of three": (lambda: c.CartPole().reset([0, 0, 0]), ValueError, ["theta'", "(3,)"]),
     "dictionary of another width": (
@@ -62,7 +64,8 @@ MISTAKES = {
         lambda: c.ConvolutionalRBM().fit(IMAGES), ValueError, ["(8, 8)", "patch of"],
     ),
     "blocks that don't fit": (
-        lambda: c.ConvolutionalRBM(size=5, patch=13, block=2), ValueError, ["9 places", "patch of 12"],
+        lambda: c.ConvolutionalRBM(size=5, patch=13, block=2), ValueError,
+        ["9 places", "patch of 12"],
     ),
     # Values that the net doesn't know
     "gray logic": (lambda: c.OR(0.5, 1), ValueError, ["fires (1) or not (0)", "0.5"]),
@@ -92,10 +95,12 @@ MISTAKES = {
     ),
     # What cannot be done
     "bound for XOR": (
-        lambda: c.novikoff_bound(XOR, XOR_Y), ValueError, ["not linearly separable", "[0, 1, 2, 3]"],
+        lambda: c.novikoff_bound(XOR, XOR_Y), ValueError,
+        ["not linearly separable", "[0, 1, 2, 3]"],
     ),
     "order of a contradiction": (
-        lambda: c.predicate_order(np.zeros((2, 1, 1), int), [1, -1]), ValueError, ["different truth"],
+        lambda: c.predicate_order(np.zeros((2, 1, 1), int), [1, -1]), ValueError,
+        ["different truth"],
     ),
     "rate too large": (
         lambda: c.Adaline(rate=10, epochs=500).fit(XOR, XOR_Y), ValueError, ["diverge", "rate=10"],
@@ -105,7 +110,8 @@ MISTAKES = {
     "vigilance of 2": (lambda: c.ART1(vigilance=2), ValueError, ["0 .. 1", "got 2"]),
     "LVQ 3": (lambda: c.LVQ(version=3), ValueError, ["1 and 2.1", "got 3"]),
     "too many prototypes": (
-        lambda: c.LVQ(prototypes=4).fit(X, [0, 0, 0, 0, 1, 1]), ValueError, ["class 1", "2 examples"],
+        lambda: c.LVQ(prototypes=4).fit(X, [0, 0, 0, 0, 1, 1]), ValueError,
+        ["class 1", "2 examples"],
     ),
     "tie": (lambda: c.winner_take_all([1.0, 1.0]), ValueError, ["share the largest"]),
     "one unit": (lambda: c.winner_take_all([1.0]), ValueError, ["at least 2"]),
@@ -120,7 +126,8 @@ MISTAKES = {
     ),
     "more means than examples": (lambda: c.k_means(X, 7), ValueError, ["1 .. 6", "got 7"]),
     "short signal": (
-        lambda: c.EchoStateNetwork(50).fit(np.ones(50)), ValueError, ["50 values", "200", "washout"],
+        lambda: c.EchoStateNetwork(50).fit(np.ones(50)), ValueError,
+        ["50 values", "200", "washout"],
     ),
     "no loop": (
         lambda: c.EchoStateNetwork(2, density=0.0), ValueError, ["no loop", "density 0.0"],

@@ -81,7 +81,7 @@ def test_orthonormal_keys_are_recalled_exactly():
 
 @pytest.mark.parametrize("angle", [90, 75, 60, 30, 10])
 def test_crosstalk_grows_as_predicted(angle):
-    """Keys of length 1 at `angle` from each other: each recall is off by its cosine times the rest."""
+    """Keys of length 1 at `angle` from each other: recall is off by its cosine times the rest."""
     rng = np.random.default_rng(angle)
     overlap = np.cos(np.radians(angle))
     gram = np.full((4, 4), overlap) + (1 - overlap) * np.eye(4)
