@@ -1,0 +1,1 @@
+"""Famous networks in PyTorch; each file stands alone and can be lifted out."""
