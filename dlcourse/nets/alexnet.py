@@ -143,12 +143,12 @@ class AlexNetTwoTowers(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(hidden, num_classes),
         )
-        self._init_as_in_the_paper()
+        self._init_as_in_the_paper(std=0.01 / width**0.5)  # a narrow net needs larger weights
 
-    def _init_as_in_the_paper(self):
+    def _init_as_in_the_paper(self, std):
         layers = [m for m in self.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
         for number, layer in enumerate(layers, 1):
-            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.normal_(layer.weight, std=std)
             # Biases of 1 give the ReLUs something positive to begin with.
             nn.init.constant_(layer.bias, 1.0 if number in (2, 4, 5, 6, 7) else 0.0)
 

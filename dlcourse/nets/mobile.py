@@ -54,6 +54,9 @@ class SqueezeNet(nn.Module):
         width: factor for the number of maps. Default 1.
         stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
         dropout: probability of dropping a unit before the last convolution. Default 0.5.
+        last_relu: whether the maps of the classes pass a ReLU, as in the paper. A class whose maps
+            are 0 everywhere then gets no gradient any more, which happens easily in small nets.
+            Default True.
 
     Raises:
         ValueError: if there is no such version, or `width` leaves a layer without a map.
@@ -63,7 +66,8 @@ class SqueezeNet(nn.Module):
     """
 
     def __init__(
-        self, version="1_0", num_classes=1000, in_channels=3, width=1.0, stride=2, dropout=0.5
+        self, version="1_0", num_classes=1000, in_channels=3, width=1.0, stride=2, dropout=0.5,
+        last_relu=True,
     ):  # fmt: skip
         super().__init__()
         if version not in SQUEEZENET or 16 * width < 1:
@@ -86,7 +90,7 @@ class SqueezeNet(nn.Module):
         self.classifier = nn.Sequential(
             nn.Dropout(dropout),
             nn.Conv2d(channels, num_classes, 1),
-            nn.ReLU(inplace=True),
+            nn.ReLU(inplace=True) if last_relu else nn.Identity(),
             nn.AdaptiveAvgPool2d(1),
         )
         for module in self.modules():

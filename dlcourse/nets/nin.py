@@ -27,7 +27,8 @@ LAYOUTS = {
 class NetworkInNetwork(nn.Module):
     """Network in network, in the authors' layout for CIFAR-10 or for ImageNet.
 
-    A ReLU follows every convolution, the last one too, so that no output is negative.
+    A ReLU follows every convolution, the last one too, so that no output is negative. A class whose
+    maps are 0 everywhere then gets no gradient any more, which happens easily in small nets.
 
     Args:
         layout: "imagenet" (224 x 224) or "cifar10" (32 x 32; 28 x 28 will do). Default "imagenet".
@@ -35,6 +36,7 @@ class NetworkInNetwork(nn.Module):
         in_channels: C. Default 3.
         width: factor for the number of maps. Default 1.
         dropout: probability of dropping a unit between blocks. Default 0.5.
+        last_relu: whether the maps of the classes pass a ReLU. Default True.
 
     Raises:
         ValueError: if there is no such layout, or `width` leaves a layer without a map.
@@ -44,7 +46,8 @@ class NetworkInNetwork(nn.Module):
     """
 
     def __init__(
-        self, layout="imagenet", num_classes=1000, in_channels=3, width=1.0, dropout=0.5
+        self, layout="imagenet", num_classes=1000, in_channels=3, width=1.0, dropout=0.5,
+        last_relu=True,
     ):  # fmt: skip
         super().__init__()
         if layout not in LAYOUTS or 96 * width < 1:
@@ -66,7 +69,7 @@ class NetworkInNetwork(nn.Module):
             maps = [num_classes if m is None else round(m * width) for m in maps]
             layers += mlpconv(channels, maps, kernel, stride, padding)
             channels = maps[-1]
-        self.features = nn.Sequential(*layers)
+        self.features = nn.Sequential(*layers if last_relu else layers[:-1])
         self.avgpool = nn.AdaptiveAvgPool2d(1)
 
     def forward(self, x):

@@ -36,7 +36,7 @@ class VGG(nn.Module):
 
     Paper: Simonyan, Zisserman (2014), Very deep convolutional networks for large-scale image
     recognition. Weights start as in torchvision: He's variance in the convolutions, a deviation of
-    0.01 in the classifier.
+    0.01 in the classifier (at width 1).
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class VGG(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
                 nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.01)
+                nn.init.normal_(module.weight, std=0.01 / width**0.5)  # keeps the variance
                 nn.init.zeros_(module.bias)
 
     def forward(self, x):

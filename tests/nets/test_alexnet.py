@@ -9,11 +9,11 @@ from dlcourse.nets.alexnet import AlexNet, AlexNetTwoTowers, TowerNorm, ZFNet
 
 SMALL = {"width": 1 / 16, "stride": 1, "dropout": 0.1}
 CASES = {
-    "alexnet": Case(AlexNet, (3, 224, 224), 61_100_840, 714e6, SMALL, (3, 32, 32), lr=3e-3),
+    "alexnet": Case(AlexNet, (3, 224, 224), 61_100_840, 714e6, SMALL, (3, 32, 32), steps=60),
     "alexnet_two_towers": Case(
-        AlexNetTwoTowers, (3, 227, 227), 60_965_224, 724e6, SMALL, (3, 28, 28), lr=3e-3
+        AlexNetTwoTowers, (3, 227, 227), 60_965_224, 724e6, SMALL, (3, 28, 28), steps=120, lr=3e-3
     ),
-    "zfnet": Case(ZFNet, (3, 224, 224), 62_357_608, 1_168e6, SMALL, (3, 32, 32), lr=3e-3),
+    "zfnet": Case(ZFNet, (3, 224, 224), 62_357_608, 1_168e6, SMALL, (3, 32, 32), steps=100),
 }
 
 test_net = every_check(CASES)
@@ -60,14 +60,15 @@ def test_response_norm_is_the_papers(towers):
 
 
 def test_initial_weights_are_the_papers():
+    """A deviation of 0.01, twice that at a quarter of the width; biases of 0 and 1."""
     torch.manual_seed(0)
-    net = AlexNetTwoTowers(width=0.5)
+    net = AlexNetTwoTowers(width=0.25)
     layers = [m for m in net.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
     assert [layer.bias.unique().tolist() for layer in layers] == [
         [0.0], [1.0], [0.0], [1.0], [1.0], [1.0], [1.0], [0.0],
     ]  # fmt: skip
     for layer in layers:
-        assert layer.weight.std().item() == pytest.approx(0.01, rel=0.02)
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.02)
 
 
 @pytest.mark.parametrize("net", [AlexNet, AlexNetTwoTowers, ZFNet])

@@ -1,4 +1,4 @@
-"""GoogLeNet against torchvision, its heads in training; BN-Inception against its published count."""
+"""GoogLeNet against torchvision, its heads in training; BN-Inception against published figures."""
 
 import pytest
 import torch

@@ -14,18 +14,21 @@ def squeezenet(version):
 
 
 SMALL = {"width": 0.25, "stride": 1}
+SQUEEZE = {**SMALL, "dropout": 0.1, "last_relu": False}
 CASES = {
     "squeezenet1_0": Case(
-        squeezenet("1_0"), (3, 224, 224), 1_248_424, 819e6, {**SMALL, "dropout": 0.1}, (3, 32, 32),
-        steps=60, lr=3e-3,
+        squeezenet("1_0"), (3, 224, 224), 1_248_424, 819e6, SQUEEZE, (3, 32, 32), steps=60,
     ),
     "squeezenet1_1": Case(
-        squeezenet("1_1"), (3, 224, 224), 1_235_496, 349e6,
-        {**SMALL, "dropout": 0.1, "in_channels": 1}, (1, 28, 28), steps=60, lr=3e-3,
+        squeezenet("1_1"), (3, 224, 224), 1_235_496, 349e6, {**SQUEEZE, "in_channels": 1},
+        (1, 28, 28), steps=60,
     ),
-    "mobilenet_v1": Case(MobileNetV1, (3, 224, 224), 4_231_976, 569e6, SMALL, (3, 32, 32)),
+    "mobilenet_v1": Case(
+        MobileNetV1, (3, 224, 224), 4_231_976, 569e6, SMALL, (3, 32, 32), sizes="any"
+    ),
     "mobilenet_v2": Case(
-        MobileNetV2, (3, 224, 224), 3_504_872, 300e6, {**SMALL, "dropout": 0.1}, (3, 32, 32)
+        MobileNetV2, (3, 224, 224), 3_504_872, 300e6, {**SMALL, "dropout": 0.1}, (3, 32, 32),
+        sizes="any",
     ),
 }  # fmt: skip
 
@@ -37,6 +40,15 @@ def test_equals_torchvision(name):
     net = CASES[name].build()
     assert_same_state_dict(net, name)
     assert_same_outputs(run(fill(net), pictures()), name)
+
+
+def test_last_relu_can_be_left_out():
+    torch.manual_seed(0)
+    weights = (with_relu := SqueezeNet(**SMALL)).state_dict()
+    without = SqueezeNet(**SMALL, last_relu=False)
+    without.load_state_dict(weights)
+    assert run(with_relu, pictures(32)).min() >= 0
+    assert run(without, pictures(32)).min() < 0
 
 
 def copy_by_order(source, target):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from net_checks import Case, every_check
+from net_checks import Case, counts, every_check
 from reference import assert_same_outputs, assert_same_state_dict, fill, pictures, run
 
 from dlcourse.nets.nin import NetworkInNetwork
@@ -21,34 +21,36 @@ COUNTS = {
     19: (143_667_240, 143_678_248, 19.6e9),
 }
 SMALL = {"width": 1 / 8, "grid": 1, "dropout": 0.1}
-CASES = {
+VGGS = {
     f"vgg{depth}{'_bn' if norm else ''}": Case(
-        vgg(depth, norm), (3, 224, 224), parameters[norm], macs, SMALL, (3, 32, 32), lr=3e-3,
-        steps=40 if norm or depth < 16 else 80,
+        vgg(depth, norm), (3, 224, 224), parameters[norm], macs, SMALL, (3, 32, 32), steps=60
     )
     for depth, (*parameters, macs) in COUNTS.items()
     for norm in (False, True)
-}  # fmt: skip
-CASES |= {
+}
+NIN = {"layout": "cifar10", "width": 0.25, "dropout": 0.1, "last_relu": False}
+CASES = {name: VGGS[name] for name in ("vgg11", "vgg16_bn", "vgg19")} | {
     "vgg11_bn, 28 x 28": Case(
         vgg(11, True), (3, 224, 224), 132_868_840, 7.61e9, {**SMALL, "cutoff": 3, "in_channels": 1},
-        (1, 28, 28), lr=3e-3,
+        (1, 28, 28),
     ),
     "nin": Case(
-        NetworkInNetwork, (3, 224, 224), 7_595_176, 1_100e6,
-        {"layout": "cifar10", "width": 0.25, "dropout": 0.1}, (3, 32, 32), lr=3e-3, steps=80,
+        NetworkInNetwork, (3, 224, 224), 7_595_176, 1_100e6, NIN, (3, 32, 32), steps=100
     ),
 }  # fmt: skip
 
 test_net = every_check(CASES)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in CASES if name.startswith("vgg") and "," not in name]
-)
+@pytest.mark.parametrize("name", VGGS)
+def test_counts(name):
+    counts(VGGS[name])
+
+
+@pytest.mark.parametrize("name", VGGS)
 def test_equals_torchvision(name):
     with torch.device("meta"):
-        net = CASES[name].build()
+        net = VGGS[name].build()
     assert_same_state_dict(net, name)
     assert_same_outputs(run(fill(net.to_empty(device="cpu")), pictures()), name)
 
@@ -61,7 +63,10 @@ def test_depth_counts_the_layers_with_weights():
 
 
 def test_initial_weights():
-    """As in torchvision: He's variance by outputs, 0.01 in the classifier, biases 0."""
+    """As in torchvision: He's variance by outputs, 0.01 in the classifier, biases 0.
+
+    At a quarter of the width the deviation in the classifier is twice that.
+    """
     torch.manual_seed(0)
     net = VGG(11, width=0.25)
     for module in net.modules():
@@ -69,12 +74,14 @@ def test_initial_weights():
             expected = (2 / (9 * module.out_channels)) ** 0.5
             assert module.weight.std().item() == pytest.approx(expected, rel=0.1)
         elif isinstance(module, torch.nn.Linear):
-            assert module.weight.std().item() == pytest.approx(0.01, rel=0.1)
+            assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
     assert not any(p.any() for name, p in net.named_parameters() if name.endswith("bias"))
 
 
 def test_network_in_network_for_cifar10():
-    """0.97 million parameters, 8 x 8 maps before the mean, as published."""
+    """0.97 million parameters, 8 x 8 maps before the mean, as published; no negative output."""
+    small = NetworkInNetwork("cifar10", num_classes=10, width=0.1)
+    assert run(small, pictures(32)).min() >= 0
     with torch.device("meta"):
         net = NetworkInNetwork("cifar10", num_classes=10)
         assert sum(p.numel() for p in net.parameters()) == 966_986
