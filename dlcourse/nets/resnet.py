@@ -143,7 +143,7 @@ class ResNet(nn.Module):
             place of 7x7 with stride 2 and max pooling. Default False.
 
     Raises:
-        ValueError: for a depth that is none of these, or groups without bottlenecks.
+        ValueError: for a depth that is none of these, groups without bottlenecks, or empty groups.
     """
 
     def __init__(
@@ -155,13 +155,16 @@ class ResNet(nn.Module):
             raise ValueError(f"ResNet: depth must be one of {[*STAGES]} or 6 n + 2, got {depth}")
         blocks = STAGES.get(depth, (depth // 6, depth // 6, depth // 6, 0))
         self.block = Bottleneck if depth in STAGES and depth >= 50 else BasicBlock
-        self.options = {"groups": groups, "group_width": group_width}
-        if self.block is BasicBlock:
-            if (groups, group_width) != (1, 64):
-                raise ValueError(
-                    f"ResNet: no bottlenecks to group at depth {depth}; take 50 or more"
-                )
-            self.options = {}
+        self.options = {}
+        if self.block is Bottleneck:
+            self.options = {"groups": groups, "group_width": group_width}
+        elif (groups, group_width) != (1, 64):
+            raise ValueError(f"ResNet: depth {depth} has no bottlenecks to group; take 50 or more")
+        if width * group_width < 64:
+            raise ValueError(
+                f"ResNet: groups of {group_width} * width / 64 channels are less than one at width "
+                f"{width}; make group_width or width larger"
+            )
         self.pre_activation = pre_activation
         self.in_channels, self.channels = in_channels, width
         self.min_size = (1 if small_images else 4) * (8 if blocks[3] else 4)  # product of strides
