@@ -79,8 +79,8 @@ class Row:
         macs: multiply-accumulates, for the whole batch.
         memory: bytes of the results that it writes, for the whole batch.
         receptive_field: (height, width), the pixels of the input that one place of the output
-            depends on (it may reach beyond the border); "all" for the whole input; None if the
-            input is no image.
+            depends on; it may reach beyond the border, and is nominal behind layers that enlarge.
+            "all" for the whole input; None if the input is no image.
     """
 
     name: str
