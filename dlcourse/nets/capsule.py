@@ -11,12 +11,18 @@ from torch import nn
 
 
 def squash(s):
-    """Keep the direction of s (..., D) and bring its length into [0, 1): short to 0, long to 1.
+    """Keep the direction of s and bring its length into [0, 1): short to 0, long to 1.
 
-    v = |s|^2 / (1 + |s|^2) * s / |s|. (Sabour et al. 2017, equation 1)
+    A length l becomes l² / (1 + l²). (Sabour et al. 2017, equation 1)
+
+    Args:
+        s: (..., D).
+
+    Returns:
+        the same shape.
     """
     square = (s * s).sum(-1, keepdim=True)  # (..., 1)
-    # |s|^2 / |s| = |s|; the small number keeps the derivative of the root finite at s = 0.
+    # s / l * l² = s * l; the small number keeps the derivative of the root finite at s = 0.
     return s * (square + 1e-12).sqrt() / (1 + square)
 
 
@@ -64,7 +70,7 @@ class CapsNet(nn.Module):
     kept. Calling the network gives the lengths of the class capsules.
 
     Args:
-        num_classes: K. Default 10.
+        num_classes: classes, K. Default 10.
         in_channels: C, of the images. Default 1.
         image_size: height and width of the images, in pixels. Default 28.
         width: channels of the first convolution. Default 256.

@@ -76,7 +76,7 @@ class DenseNet(nn.Module):
     Args:
         depth: layers with weights: 121, 169 or 201, in four blocks; any other number that is
             6 n + 4 gives the paper's three blocks of n layers for small images. Default 121.
-        num_classes: K. Default 1000.
+        num_classes: classes, K. Default 1000.
         in_channels: C, of the images. Default 3.
         growth_rate: k, channels that each layer adds. Default 32.
         small_images: a stem for 32x32 images: one 3x3 convolution with stride 1 and no pooling, in

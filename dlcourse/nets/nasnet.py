@@ -142,7 +142,7 @@ class NASNetA(nn.Module):
 
     Args:
         cells: N, normal cells in each of the three stages. Default 4.
-        num_classes: K. Default 1000.
+        num_classes: classes, K. Default 1000.
         in_channels: C, of the images. Default 3.
         width: F, channels of each block in the first stage, doubled in every later one; a multiple
             of 4. At the end there are 24 F channels. Default 44.

@@ -133,7 +133,7 @@ class ResNet(nn.Module):
     Args:
         depth: layers with weights: 18, 34, 50, 101 or 152, in four stages; any other number that is
             6 n + 2 gives the paper's three stages of n basic blocks for small images. Default 50.
-        num_classes: K. Default 1000.
+        num_classes: classes, K. Default 1000.
         in_channels: C, of the images. Default 3.
         width: channels of the first stage, doubled in every later one. Default 64.
         groups: groups of the 3x3 convolutions in bottlenecks. Default 1.

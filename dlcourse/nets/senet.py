@@ -20,7 +20,7 @@ class SqueezeExcitation(nn.Module):
     """Scale every channel by a factor computed from the means of all channels.
 
     Args:
-        channels: C.
+        channels: of the input, C.
         reduction: r, by which the layer in the middle is narrower. Default 16.
     """
 
@@ -81,7 +81,7 @@ class SEResNet(nn.Module):
         depth: layers with weights, the small ones of the squeezes not counted: 50, 101 or 152, in
             four stages; any other number that is 9 n + 2 gives three stages of n blocks for small
             images. Default 50.
-        num_classes: K. Default 1000.
+        num_classes: classes, K. Default 1000.
         in_channels: C, of the images. Default 3.
         width: channels of the first stage, doubled in every later one. Default 64.
         reduction: r, by which the middle of each squeeze is narrower. Default 16.

@@ -25,7 +25,7 @@ def summary(net, input_shape, *, batch_size=1, dtype=torch.float32, depth=None):
         net: the network; weights, hooks, modes and random states stay as they are.
         input_shape: shape of one example without the batch, such as (3, 224, 224); a list of shapes
             for a network with several inputs.
-        batch_size: B. Default 1.
+        batch_size: examples, B. Default 1.
         dtype: of the inputs, such as `torch.long` for tokens; a list for several. Default float32.
         depth: layers deeper in the network are added up in one row; 1 gives a row for each child
             of `net`. Default None, a row for each layer.

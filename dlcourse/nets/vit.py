@@ -19,7 +19,7 @@ class ViTConfig:
     Args:
         image_size: height and width of the images, in pixels. Default 224.
         patch_size: height and width of a patch, in pixels. Default 16.
-        num_classes: K. Default 1000.
+        num_classes: classes, K. Default 1000.
         in_channels: C, of the images. Default 3.
         depth: blocks. Default 12.
         heads: of the attention. Default 12.
