@@ -149,6 +149,8 @@ def _from_mirrors(remote, part, check, progress, patience):
                     return
                 except (requests.RequestException, _BadAnswer) as error:
                     refusals.append(f"{url}: {_in_words(error)}")
+                    if isinstance(error, _TooMuch):
+                        part.unlink()  # whatever that was, it isn't the beginning of this file
                     break
                 except FormatError as error:
                     size = _size(part)
@@ -163,6 +165,10 @@ def _from_mirrors(remote, part, check, progress, patience):
 
 class _BadAnswer(Exception):
     """A mirror's answer that doesn't help; another mirror may do better."""
+
+
+class _TooMuch(_BadAnswer):
+    """More came than the file has."""
 
 
 def _transfer(session, url, part, remote, bar, patience):
@@ -229,7 +235,7 @@ def _receive(session, url, part, remote, bar, patience, validator):
                 for piece in _pieces(answer, patience):
                     offset += len(piece)
                     if offset > most:
-                        raise _BadAnswer(f"sends more than the {remote.size:,} bytes expected")
+                        raise _TooMuch(f"sends more than the {remote.size:,} bytes expected")
                     file.write(piece)
                     bar.update(len(piece))
             except _Broken as error:

@@ -5,6 +5,7 @@ The first word of the path says how it behaves: ``/good/digits.gz`` is served as
 """
 
 import contextlib
+import gzip
 import socket
 import struct
 import threading
@@ -183,6 +184,13 @@ class _Handler(BaseHTTPRequestHandler):
     def labeled(self, body):
         """Calls a gzip file's own packing an encoding of the transfer, as some servers do."""
         self.answer(200, body, {"Content-Encoding": "gzip"})
+
+    def packs(self, body):
+        """Packs what it sends, if one lets it."""
+        if "gzip" in self.headers["Accept-Encoding"]:
+            self.answer(200, gzip.compress(body), {"Content-Encoding": "gzip"})
+        else:
+            self.answer(200, body, {})
 
     def loop(self, body):
         self.answer(302, b"", {"Location": self.path})

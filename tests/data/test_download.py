@@ -89,7 +89,7 @@ def test_a_bad_mirror_is_named_and_the_next_one_asked(server, tmp_path, behavior
         assert part in str(error.value)
     left = files(tmp_path / "alone") if (tmp_path / "alone").exists() else []
     assert set(left) <= {"set/file.part"}
-    if behavior in ("wrong", "too_short"):
+    if behavior in ("wrong", "too_short", "endless", "huge"):
         assert not left, "a wrong part was kept"
     assert get(server, tmp_path / "both", behavior, "good").read_bytes() == BODY
     assert files(tmp_path / "both") == ["set/file"]
@@ -201,6 +201,22 @@ def test_killed_in_mid_download_and_run_again(server, tmp_path):
     ]
     assert (tmp_path / "set" / "file").read_bytes() == BODY
     assert files(tmp_path) == ["set/file"]  # the dead process's lock is gone, too
+
+
+def test_a_lock_whose_file_is_gone_locks_nothing(tmp_path, monkeypatch):
+    """Between opening and locking, the owner before may have removed the file."""
+    path, times, real = tmp_path / "lock", [], download._try_lock
+
+    def slowly(file):
+        real(file)
+        times.append(file)
+        if len(times) == 1:
+            path.unlink()
+
+    monkeypatch.setattr(download, "_try_lock", slowly)
+    with download._lock(path, tmp_path / "target"):
+        assert path.exists()
+    assert len(times) == 2
 
 
 class SmallDisk:

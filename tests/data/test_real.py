@@ -381,6 +381,19 @@ def test_a_part_of_cifar_is_not_taken_for_the_whole(cifar):
         real.REAL[name]()
 
 
+@pytest.mark.parametrize("spoil", ["images", "labels"])
+def test_npz_of_cifar_with_another_content(cifar, spoil):
+    folder, name, _, _, _, fine = cifar
+    images, labels = PIXELS[:50].copy(), fine[:50].copy()
+    if spoil == "images":
+        images[-1, 2, 31, 31] ^= 1
+    else:
+        labels[-1] ^= 1
+    np.savez(folder / f"{name}.npz", x_train=images, y_train=labels)
+    with pytest.raises(DataError, match=r"wrong content: images .* to 49 with their labels"):
+        real.REAL[name]()
+
+
 def test_cifar_10_is_not_found_in_a_file_of_cifar_100(cifar):
     folder, name, *_ = cifar
     CONTAINERS["npz"](*cifar)
