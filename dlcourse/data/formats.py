@@ -171,8 +171,8 @@ def read_npz(
             if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise FormatError(f"{path}: {member.filename} is packed in an unusual way")
             left -= member.file_size
-            packed = member.compress_size  # a claim, too; zipfile asks for that much memory
-            if left < 0 or packed > size or member.file_size > DEFLATE_BEST * packed:
+            # Both sizes are claims; zipfile asks for as much memory as the packed one.
+            if left < 0 or member.compress_size > size:
                 raise FormatError(
                     f"{path}: {member.filename} claims {member.file_size:,} bytes; that is more "
                     "than is expected here, or than its file can hold"

@@ -56,8 +56,8 @@ def part_of(folder, data):
 
 
 @pytest.mark.parametrize(
-    "behavior", ["good", "slow", "moved", "no_range", "chunked", "labeled", "breaks", "changes",
-                 "no_range_breaks"]
+    "behavior", ["good", "slow", "moved", "no_range", "chunked", "labeled", "packs", "breaks",
+                 "changes", "no_range_breaks"]
 )  # fmt: skip
 def test_what_a_mirror_may_do(server, tmp_path, behavior):
     path = get(server, tmp_path, behavior)
