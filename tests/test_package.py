@@ -14,6 +14,8 @@ import pytest
         ("dlcourse.train", ["torch", "matplotlib", "sklearn"]),
         ("dlcourse.plot", ["torch", "matplotlib"]),
         ("dlcourse.figures", ["torch", "matplotlib", "anywidget"]),
+        ("dlcourse.data.real", ["torch", "matplotlib", "sklearn", "requests", "PIL"]),
+        ("dlcourse.cli", ["numpy", "torch", "matplotlib", "requests"]),
         ("dlcourse.checks.backpropagation", ["torch", "matplotlib", "sklearn"]),
     ],
 )
