@@ -335,6 +335,7 @@ class Odd(nn.Module):
 
     def forward(self, x):
         self.calls += 1
+        torch.rand(2, device="cpu")  # draws a number wherever the network runs
         noise = torch.randn(x.shape[2:])  # made on the default device
         self.seen = self.conv(self.drop(self.norm(x + self.shift + self.plain[0] + noise)))
         return self.seen
