@@ -33,7 +33,7 @@ class Entry:
         error_of: what that error was measured on.
         source: of the quoted numbers.
         note: why what is computed differs from what is quoted.
-        lectures: numbers of the source lectures that name the network.
+        lectures: the lectures that name the network, as in `dlcourse.data.tables`.
     """
 
     name: str
@@ -233,18 +233,18 @@ ENTRIES = (
         quoted_error=0.95, error_of="MNIST", source="paper",
         note="The paper counts connections: biases and the inputs of the subsampling and output "
         "units are among them.",
-        lectures=("000", "002", "003", "004"),
+        lectures=("EEE511", "Zell", "Ki", "Yang"),
     ),
     Entry(
         "lenet5", 1998, "lenet.LeNet5", {}, "lecun1998gradient", (1, 32, 32),
         quoted_parameters=61_706, quoted_macs=416_520, source="usual count",
-        lectures=("000", "002", "003", "004"),
+        lectures=("EEE511", "Zell", "Ki", "Yang"),
     ),
     Entry(
         "caffe_lenet", 2014, "lenet.CaffeLeNet", {}, "jia2014caffe", (1, 28, 28),
         quoted_parameters=431_080, quoted_macs=2.29e6, source="Caffe",
         note="Often quoted as LeNet-5.",
-        lectures=("003",),
+        lectures=("Ki",),
     ),
     Entry(
         "alexnet_two_towers", 2012, "alexnet.AlexNetTwoTowers", {}, "krizhevsky2012imagenet",
@@ -253,19 +253,19 @@ ENTRIES = (
         quoted_error=16.4, error_of=ENSEMBLE, source="paper",
         note="The paper says 60 million parameters; 15.3 % with two more networks, trained on all "
         "of ImageNet first.",
-        lectures=("000", "001", "003", "004"),
+        lectures=("EEE511", "Deep Learning 101", "Ki", "Yang"),
     ),
     Entry(
         "alexnet", 2014, "alexnet.AlexNet", {}, "krizhevsky2014one",
         quoted_parameters=61_100_840, quoted_macs=714e6, source="torchvision",
-        lectures=("000", "001", "003", "004"),
+        lectures=("EEE511", "Deep Learning 101", "Ki", "Yang"),
     ),
     Entry(
         "zfnet", 2013, "alexnet.ZFNet", {}, "zeiler2014visualizing",
         quoted_error=11.2, error_of=ENSEMBLE, source="ILSVRC 2013",
         note="The error is that of the winning entry, which was developed from this network; the "
         "paper reports 14.8 % for six of them.",
-        lectures=("001",),
+        lectures=("Deep Learning 101",),
     ),
     Entry("nin", 2013, "nin.NetworkInNetwork", {}, "lin2014network"),
     *(
@@ -273,7 +273,7 @@ ENTRIES = (
             f"vgg{depth}{'_bn' if norm else ''}", 2015 if norm else 2014, "vgg.VGG",
             {"depth": depth, "batch_norm": norm}, "simonyan2015very",
             note="The paper's networks have no batch norm." if norm else "",
-            lectures=("000", "001", "003", "004"),
+            lectures=("EEE511", "Deep Learning 101", "Ki", "Yang"),
             **quoted,
         )
         for depth, norm, quoted in (
@@ -295,7 +295,7 @@ ENTRIES = (
         quoted_parameters=13_004_888, quoted_macs=1.5e9,
         quoted_error=6.7, error_of=ENSEMBLE, source="torchvision, paper",
         note="With both auxiliary heads; without them 6,624,904.",
-        lectures=("000", "001", "002", "003"),
+        lectures=("EEE511", "Deep Learning 101", "Zell", "Ki"),
     ),
     Entry("bn_inception", 2015, "inception.BNInception", {}, "ioffe2015batch"),
     *(
@@ -303,7 +303,7 @@ ENTRIES = (
             f"resnet{depth}", 2015, "resnet.ResNet", {"depth": depth}, "he2016deep",
             quoted_parameters=parameters,
             source="torchvision" + (", paper" if quoted else ""),
-            lectures=("000", "001", "003", "004"),
+            lectures=("EEE511", "Deep Learning 101", "Ki", "Yang"),
             **quoted,
         )
         for depth, parameters, quoted in (
@@ -335,7 +335,7 @@ ENTRIES = (
         Entry(
             f"densenet{depth}", 2016, "densenet.DenseNet", {"depth": depth}, "huang2017densely",
             quoted_parameters=parameters, quoted_macs=macs, source="torchvision",
-            lectures=("000",),
+            lectures=("EEE511",),
         )
         for depth, parameters, macs in (
             (121, 7_978_856, 2.83e9),
@@ -363,18 +363,18 @@ ENTRIES = (
         quoted_parameters=28.1e6, quoted_macs=3.87e9,
         quoted_error=2.25, error_of=ENSEMBLE, source="paper, ILSVRC 2017",
         note="The error is that of the winning entry, whose networks were larger.",
-        lectures=("001",),
+        lectures=("Deep Learning 101",),
     ),
     Entry(
         "nasnet_a_mobile", 2017, "nasnet.NASNetA", {}, "zoph2018learning",
         quoted_parameters=5.3e6, quoted_macs=564e6, source="paper",
-        lectures=("001",),
+        lectures=("Deep Learning 101",),
     ),
     Entry(
         "capsnet", 2017, "capsule.CapsNet", {}, "sabour2017dynamic", (1, 28, 28),
         quoted_parameters=8.2e6, source="paper",
         note="The decoder's parameters count; its work, which only training needs, does not.",
-        lectures=("001",),
+        lectures=("Deep Learning 101",),
     ),
     Entry(
         "vit_b_16", 2020, "vit.ViT", {}, "dosovitskiy2021image",
