@@ -69,7 +69,7 @@ def test_equals_transformers(name, width):
     theirs = getattr(transformers, f"MobileNet{name}ForImageClassification")(config).eval()
     ours = fill({"V1": MobileNetV1, "V2": MobileNetV2}[name](width=width))
     copy_by_order(ours, theirs)
-    x = pictures(96)
+    x = 10 * pictures(96)  # large enough to tell ReLU from ReLU6
     expected, outputs = run(theirs, x).logits, run(ours, x)
     torch.testing.assert_close(outputs, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
 

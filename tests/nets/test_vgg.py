@@ -78,6 +78,12 @@ def test_initial_weights():
     assert not any(p.any() for name, p in net.named_parameters() if name.endswith("bias"))
 
 
+def test_classifier_sees_means():
+    net, x = fill(VGG(11, width=1 / 16, grid=2)).eval(), pictures(128)
+    means = net.features(x).unfold(2, 2, 2).unfold(3, 2, 2).mean((4, 5))  # (1, 32, 4, 4) in 2 x 2
+    torch.testing.assert_close(net(x), net.classifier(means.flatten(1)))
+
+
 def test_network_in_network_for_cifar10():
     """0.97 million parameters, 8 x 8 maps before the mean, as published; no negative output."""
     small = NetworkInNetwork("cifar10", num_classes=10, width=0.1)
