@@ -17,7 +17,7 @@ class ConvNorm(nn.Module):
 
     Args:
         in_channels, out_channels: C, numbers of maps.
-        kernel_size, stride, padding: of the convolution. Default padding: keeps the size.
+        kernel_size, stride: of the convolution, which is padded to keep the size. Default stride 1.
     """
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1):
