@@ -13,10 +13,10 @@ from .inputs import fitted, two_valued
 class ART1:
     """Categories of binary patterns, opened as needed (Carpenter and Grossberg, 1987).
 
-    A category j with template w_j bids |x and w_j| / (beta + |w_j|); the highest bidder is tested:
-    if |x and w_j| / |x| >= vigilance they resonate and w_j becomes x and w_j, else it is silenced
-    for this pattern and the next bidder comes. A template can only lose features, which
-    is why learning settles after a few passes and nothing learned is washed away.
+    A category j with template w_j bids ``|x and w_j| / (beta + |w_j|)``; the highest bidder is
+    tested: if ``|x and w_j| / |x| >= vigilance`` they resonate and w_j becomes ``x and w_j``, else
+    it is silenced for this pattern and the next bidder comes. A template can only lose features,
+    which is why learning settles after a few passes and nothing learned is washed away.
 
     Args:
         vigilance: 0 to 1, how alike a pattern and its category must be. Default 0.7.

@@ -219,7 +219,8 @@ def orientation_selectivity(fields, frequencies=None, angles=36):
     """How oriented receptive fields are: 0 for all directions alike, 1 for a single one.
 
     For gratings of each direction a, R(a) is the field's amplitude at its best frequency; the
-    selectivity is |sum R(a)^2 exp(2 i a)| / sum R(a)^2 (Ringach et al., 2002, with power for rate).
+    selectivity is ``|sum R(a)^2 exp(2 i a)| / sum R(a)^2`` (Ringach et al., 2002, with power for
+    rate).
 
     Args:
         fields: (K, size, size).

@@ -87,7 +87,7 @@ def invariant(picture, group, functionals=pixel_pairs):
     """A code that is the same wherever the pattern lies (Pitts and McCulloch, 1947).
 
     Transform the picture in every way of a group, ask the same questions each time, and average the
-    answers: code_k = 1/|G| sum_g f_k(g x). Going through the group again from another member
+    answers: ``code_k = 1/|G| sum_g f_k(g x)``. Going through the group again from another member
     gives the same sum. With linear questions only the mean brightness survives the averaging;
     products of two pixels keep the form (and make the autocorrelation of the picture).
 

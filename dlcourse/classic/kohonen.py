@@ -20,9 +20,10 @@ def nearest(examples, prototypes):
 class SOM:
     """Self-organizing map (Kohonen, 1982).
 
-    For an example x with winner c = argmin |x - m_i| every unit moves: m_i += rate(t) h_ci(t) (x -
-    m_i), with h_ci = exp(-|r_i - r_c|^2 / (2 radius(t)^2)) from the units' places r on the sheet.
-    Rate and radius fall exponentially, so that the map is first unfolded and then refined.
+    For an example x with winner ``c = argmin |x - m_i|`` every unit moves:
+    ``m_i += rate(t) h_ci(t) (x - m_i)``, with ``h_ci = exp(-|r_i - r_c|^2 / (2 radius(t)^2))``
+    from the units' places r on the sheet. Rate and radius fall exponentially, so that the map is
+    first unfolded and then refined.
 
     Args:
         shape: rows and columns of the sheet. Default (10, 10).

@@ -45,7 +45,7 @@ def k_means(X, count, seed=0, max_steps=100):
 class RBFNetwork:
     """Gaussian units and a linear layer (Broomhead and Lowe, 1988).
 
-    f(x) = sum_j w_j exp(-|x - c_j|^2 / (2 width^2)) + w_0. With one center for each example the
+    ``f(x) = sum_j w_j exp(-|x - c_j|^2 / (2 width^2)) + w_0``. With one center for each example the
     system is solved exactly: the net runs through every point, noise and all. With few centers from
     k-means the weights are the least-squares solution.
 

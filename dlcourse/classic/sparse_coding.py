@@ -68,9 +68,9 @@ class OMP1Features:
     """Dictionary by OMP-1, soft-threshold encoder, sums over quarters (Coates and Ng, 2011).
 
     Patches get mean 0 and spread 1 and are whitened (ZCA). The dictionary D minimizes
-    sum_n |D s_n - x_n|^2 with one entry of s_n not 0 and unit rows: in turn, each patch goes to the
-    entry with the largest |d.x|, and each entry becomes the normalized sum of (d.x) x over its
-    patches (gain-shape k-means). Encoder: max(0, d.x - alpha) and max(0, -d.x - alpha) for each
+    ``sum_n |D s_n - x_n|^2`` with one entry of s_n not 0 and unit rows: in turn, each patch goes to
+    the entry with the largest ``|d.x|``, and each entry becomes the normalized sum of (d.x) x over
+    its patches (gain-shape k-means). Encoder: max(0, d.x - alpha) and max(0, -d.x - alpha) for each
     entry; the sums over the picture's four quarters are the features.
 
     Args:
