@@ -182,6 +182,10 @@ def test_the_cube_has_its_connections():
     assert (weights == weights.T).all()
     assert ((weights > 0).sum(0) == 3).all()
     assert ((weights < 0).sum(0) == 2).all()
+    units = c.NeckerCube().units
+    for i, (reading, (x, y, depth)) in enumerate(units):
+        rivals = {units[j] for j in np.flatnonzero(weights[i] < 0)}
+        assert rivals == {(1 - reading, (x, y, depth)), (1 - reading, (x, y, 1 - depth))}
 
 
 # Fukushima

@@ -1,5 +1,8 @@
 """What goes wrong with the classic nets is said where it goes wrong, in words that help."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -193,3 +196,10 @@ def test_inputs_are_left_as_they_are():
     assert (x == X).all()
     assert (images == IMAGES).all()
     assert (start == 0.5).all()
+
+
+def test_the_classic_nets_need_numpy_only():
+    unwanted = ["torch", "scipy", "sklearn", "matplotlib", "gymnasium"]
+    code = f"import sys, dlcourse.classic; print([m for m in {unwanted} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

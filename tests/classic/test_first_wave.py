@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from sklearn.linear_model import Perceptron as SkPerceptron
 from sklearn.svm import LinearSVC
 
 from dlcourse import classic as c
@@ -151,6 +152,15 @@ def test_gamma_is_the_margin_of_the_hard_margin_svm(seed):
     assert c.separate(X, y).margin == pytest.approx(gamma, rel=1e-3)
     bound = (ones**2).sum(1).max() / gamma**2
     assert c.novikoff_bound(X, y) == pytest.approx(bound, rel=2e-3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_perceptron_takes_the_steps_of_scikit_learn(seed):
+    X, y = blobs(seed)
+    unit = c.Perceptron(max_epochs=7).fit(X, y)
+    theirs = SkPerceptron(max_iter=unit.epochs_, tol=None, shuffle=False).fit(X, y)
+    expected = np.append(theirs.coef_[0], theirs.intercept_)
+    np.testing.assert_allclose(unit.weights_, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))

@@ -251,3 +251,8 @@ def test_the_dictionary_is_of_unit_length_and_explains_by_one_entry():
     products = white @ model.dictionary_.T
     assert ((codes != 0).sum(1) == 1).all()
     np.testing.assert_allclose(np.abs(codes).max(1), np.abs(products).max(1))
+    # The soft threshold, summed over the whole picture: both signs of all entries.
+    soft = [np.maximum(sign * products - 0.5, 0).reshape(20, -1, 20).sum(1) for sign in (1, -1)]
+    quarters = model.transform(digits().inputs[:20, 0]).reshape(20, 4, 40)
+    np.testing.assert_allclose(quarters.sum(1), np.hstack(soft))
+    assert (quarters.min(1) < quarters.max(1)).any()
