@@ -138,8 +138,9 @@ class DeepBoltzmannMachine:
     Learning: what mean field says about the data less what persistent chains dream.
 
     The layers are pretrained as RBMs, the first with its input doubled and the second with its
-    hidden units doubled, as in the paper, since later each gets help from one side only in the
-    stack (W1 learns with v counted twice; W2 with h2 counted twice).
+    hidden units doubled, as in the paper: in the stack h1 hears from both sides, so each RBM
+    alone must count its side twice. (The paper ties the two copies while they learn; here they
+    learn side by side and are averaged.)
 
     Args:
         sizes: units of the two hidden layers. Default (64, 32).

@@ -16,7 +16,7 @@ class Hopfield:
     Store: W = 1/N sum_p x_p x_p^T, with zero diagonal. Recall: s_i <- sign(sum_j W_ij s_j), one
     unit at a time, and a unit whose sum is 0 keeps its state. Energy: E = -1/2 s^T W s, which never
     rises. Random patterns are kept up to a load P / N of about 0.138 (Amit, Gutfreund and
-    Sompolinsky, 1985); then memory does not fade, it collapses.
+    Sompolinsky, 1985, 1987); then memory does not fade, it collapses.
 
     Args:
         seed: of the order in which units are asked. Default 0.

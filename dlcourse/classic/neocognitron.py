@@ -1,9 +1,9 @@
-"""The Neocognitron: what Hubel and Wiesel saw, built, ten years before the first convolutional net.
+"""The Neocognitron: what Hubel and Wiesel saw, built, years before backpropagation.
 
 Layers of S-cells look for a template everywhere; layers of C-cells blur where it was found.
 Alternate them, and small things seen roughly here make larger things seen roughly there. Fukushima
-(1980) let the templates find themselves, by competition, without a teacher and without
-backpropagation.
+(1980) let the templates find themselves, by competition and without a teacher; LeCun's nets of
+1989 kept the layers and taught them with gradients.
 """
 
 import numpy as np
