@@ -82,7 +82,11 @@ def add_page_context(app, pagename, templatename, context, doctree):
         ]
     body = context["body"] = _mend(context.get("body", ""))
     if re.search(r'class="[^"]*\bdl-figure\b', body):
-        app.add_css_file("figures/figures.css", priority=850)
+        from dlcourse.figures import base
+
+        modules = sorted(set(re.findall(r'data-module="(\w+)"', body)))
+        for sheet in dict.fromkeys(path for name in modules for path in base.style_sheets(name)):
+            app.add_css_file(f"figures/{sheet.name}", priority=850)
         app.add_js_file("figures/host.js", type="module")
     if not re.search(r'class="math\b', body):
         # Sphinx gives it to every page above one with formulas, too.

@@ -7,6 +7,6 @@ widget whose state Python sees. `base.Figure` chooses between the two.
 
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
-from dlcourse.figures.timeline import timeline
+from dlcourse.figures.optimizer_race import optimizer_race
 
-__all__ = ["explore", "graph_stepper", "timeline"]
+__all__ = ["explore", "graph_stepper", "optimizer_race"]

@@ -174,10 +174,20 @@ def module_text(module_name: str) -> str:
     return _IMPORT.sub(put_in, module_path(module_name).read_text("utf-8"))
 
 
-def live_css() -> str:
+def style_sheets(module_name: str) -> list[Path]:
+    """The style sheets of a figure: the one for all, those of what it imports, and its own.
+
+    The last two are named as their modules, `<module>.css`, and may be missing.
+    """
+    imported = [match[2] for match in _IMPORT.finditer(module_path(module_name).read_text("utf-8"))]
+    own = [FOLDER / f"{name}.css" for name in (*imported, module_name)]
+    return [FOLDER / "figures.css", *(path for path in own if path.is_file())]
+
+
+def live_css(module_name: str) -> str:
     """The style sheet of a figure in a live notebook: the palette, light and dark, and the look."""
     dark = "".join(f"--dl-{name}:{code};" for name, code in plot.DARK_PALETTE.items())
-    look = (FOLDER / "figures.css").read_text("utf-8")
+    look = "\n".join(path.read_text("utf-8") for path in style_sheets(module_name))
     return f"{plot.css_variables()}{','.join(_LIVE_DARK)}{{{dark}}}\n{look}"
 
 
@@ -189,7 +199,7 @@ def _widget_class(module_name: str, state: Mapping[str, Any]) -> type:
 
         members = {key: traitlets.Any().tag(sync=True) for key in state}
         members["_esm"] = module_text(module_name)
-        members["_css"] = live_css()
+        members["_css"] = live_css(module_name)
         members["__module__"] = __name__
         _widget_classes[module_name] = type(module_name, (anywidget.AnyWidget,), members)
     return _widget_classes[module_name]

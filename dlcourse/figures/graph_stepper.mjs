@@ -1,6 +1,5 @@
-// Backpropagation on a small graph, one step at a time. An expression becomes a graph of operations;
-// the forward pass computes each node's value, the backward pass sends gradients back along the edges
-// and adds them up. graph_stepper.py is its twin: same language, same numbers, same sentences.
+// Backpropagation on a small graph, one step at a time. graph_stepper.py is its twin: same language,
+// same numbers, same sentences.
 
 const MAX_CHARACTERS = 120, MAX_NODES = 24, MAX_NAME = 8;
 const EXAMPLES = [

@@ -1,6 +1,5 @@
-// Runs the figures of a static page: gives each `<module>.mjs` what anywidget would, without a kernel.
-// What the reader changes goes into the address, `#section&graph_stepper-1=<changes>`, so that a link
-// opens the figure as it was left.
+// Runs the figures of a static page: gives each `<module>.mjs` what anywidget would. What the reader
+// changes goes into the address, `#section&graph_stepper-1=<changes>`, for links.
 
 const figures = new Map(); // id -> { initial, state, changes (as in the address), listeners, tell }
 let anchor, waiting;

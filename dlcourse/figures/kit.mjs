@@ -62,7 +62,7 @@ export function mount({ model, el }, { fields, page, draw, changed = () => {} })
 
   const root = document.createElement("div");
   root.className = "dl-figure-body dl-kit";
-  root.innerHTML = `<style>${STYLE}</style>${page}<p class="dl-message" role="status"></p>`;
+  root.innerHTML = `${page}<p class="dl-message" role="status"></p>`;
   // JupyterLab has keys of its own, for any focused element that does not say it wants none of them.
   for (const part of root.querySelectorAll("input, select, button, [tabindex]")) part.dataset.lmSuppressShortcuts = true;
   const message = root.querySelector(":scope > .dl-message"), says = root.querySelector(".dl-says");
@@ -149,7 +149,7 @@ export function mount({ model, el }, { fields, page, draw, changed = () => {} })
 
 export function ticks(low, high, count) {
   const rough = (high - low) / count, power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999);
+  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.7);
   const found = [];
   for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; k += 1) found.push(k * step);
   return found.map((tick) => Number(tick.toPrecision(12)));
@@ -202,6 +202,11 @@ export const MARKS = {
   triangle: around(3, 0, [1.45]), down: around(3, 0.5, [1.45]), star: around(10, 0, [1.5, 0.65]),
   cross: around(12, 0.5, [1.4, 1.4, 0.62]),
 };
+
+// Colors, dashes and marks of lines that are compared: none of the three alone tells them apart.
+export const LOOKS = [["blue", "", "circle"], ["orange", "8 4", "square"], ["green", "8 3 2 3", "triangle"],
+  ["purple", "2 3", "diamond"], ["sky", "10 3 2 3 2 3", "cross"], ["amber", "5 3", "star"], ["ink", "12 3", "down"],
+].map(([color, dash, mark]) => ({ color: `color-mix(in srgb, var(--dl-${color}) 85%, var(--fig-text))`, dash, mark: MARKS[mark] }));
 
 // A surface f(x, y) in bands that darken downhill, with a line where two meet. It is drawn as a mask over the
 // text color, so it follows the page from light to dark. `level` turns a height into a band (0 = lowest).
@@ -289,33 +294,3 @@ export function arrows(element, move) {
     move(far * dx, far * dy);
   });
 }
-
-const DARK = ':is(html[data-theme="dark"], html[theme="dark"], body[data-jp-theme-light="false"], body.vscode-dark)';
-export const STYLE = `
-.dl-kit { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; }
-.dl-row { display: flex; flex-wrap: wrap; align-items: end; gap: 8px 10px; }
-.dl-row > .dl-field { flex: 1 1 150px; }
-.dl-panes { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 290px), 1fr)); gap: 14px 18px; align-items: start; }
-.dl-pane { position: relative; border-radius: 10px; background: var(--fig-wash); overflow: hidden; touch-action: pan-x pan-y pinch-zoom; user-select: none; }
-.dl-pane svg { position: relative; display: block; }
-.dl-pane text { fill: var(--fig-text); font-size: 12.5px; font-variant-numeric: tabular-nums; }
-.dl-pane text.dl-tick { fill: var(--fig-soft); font-size: 12px; }
-.dl-pane text.dl-axis { font-weight: 600; }
-.dl-grid { stroke: var(--fig-line); stroke-width: 0.7; fill: none; }
-.dl-curve { fill: none; stroke-width: 2.25; stroke-linejoin: round; }
-.dl-relief { position: absolute; background: var(--fig-text); }
-.dl-handle { cursor: grab; fill: var(--fig-ground); stroke: var(--fig-text); stroke-width: 2.5; }
-.dl-sliders { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 210px), 1fr)); gap: 6px 22px; }
-.dl-slide { display: grid; grid-template-columns: 1fr auto; font-weight: 600; font-size: 13.5px; }
-.dl-slide output { color: var(--fig-value); font-variant-numeric: tabular-nums; }
-.dl-slide input { grid-column: 1 / -1; }
-.dl-tick-box { display: flex; align-items: center; gap: 8px; min-height: 44px; font-weight: 600; font-size: 14px; }
-.dl-kit .dl-tick-box input { width: 20px; min-height: 20px; accent-color: var(--dl-blue); }
-.dl-kit .dl-main, .dl-kit .dl-main:hover { border-color: var(--dl-blue); background: var(--dl-blue); color: var(--fig-ground); }
-.dl-says { font-variant-numeric: tabular-nums; }
-.dl-quiet { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.dl-kit > .dl-message:empty { display: none; }
-.dl-kit .dl-frame { display: block; width: 100%; height: auto; margin: 0 auto; padding: 0; border-radius: 0; background: none; }
-${DARK} .dl-kit .dl-frame { filter: invert(1) hue-rotate(180deg) brightness(1.2) saturate(1.1) !important; }
-${DARK} .dl-kit .dl-frame.is-kept { background: white; filter: brightness(0.92) !important; }
-`;

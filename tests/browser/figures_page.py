@@ -20,7 +20,7 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="_static/palette.css">
-<link rel="stylesheet" href="_static/figures/figures.css">
+{styles}
 <script type="module" src="_static/figures/host.js"></script></head>
 <body><main><h1 id="top">Figures</h1>
 {figures}
@@ -35,7 +35,10 @@ def write_page(folder: Path, *figures, theme: str = "light", name: str = "index.
     for path in [*base.FOLDER.glob("*.mjs"), *base.FOLDER.glob("*.js"), *base.FOLDER.glob("*.css")]:
         shutil.copy(path, static)
     (folder / "_static" / "palette.css").write_text(plot.css_variables() + THEME, "utf-8")
+    sheets = [base.FOLDER / "figures.css", *sorted(base.FOLDER.glob("*.css"))]
+    link = '<link rel="stylesheet" href="_static/figures/{}">'
+    styles = "\n".join(link.format(path.name) for path in dict.fromkeys(sheets))
     parts = [figure if isinstance(figure, str) else figure.to_html() for figure in figures]
     path = folder / name
-    path.write_text(PAGE.format(theme=theme, figures="\n".join(parts)), "utf-8")
+    path.write_text(PAGE.format(theme=theme, figures="\n".join(parts), styles=styles), "utf-8")
     return path

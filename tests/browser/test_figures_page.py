@@ -29,7 +29,10 @@ def explore():
     return figures.explore(draw, alt=alt, rate=[0.1, 1.0, 3.0], steps=[1, 2, 3])
 
 
-MAKERS = {maker.__name__: maker for maker in (explore, figures.timeline)}
+MAKERS = {
+    "explore": explore,
+    "optimizer_race": figures.optimizer_race,
+}
 _made = {}
 
 

@@ -521,7 +521,7 @@ def test_importing_the_figures_brings_nothing_heavy():
 def test_what_a_page_loads_is_small_and_ours_alone():
     texts = [
         (base.FOLDER / name).read_text("utf-8")
-        for name in ("graph_stepper.mjs", "host.js", "figures.css")
+        for name in ("graph_stepper.mjs", "host.js", "figures.css", "graph_stepper.css")
     ]
     assert sum(len(gzip.compress(text.encode(), 9)) for text in texts) <= 15 * 1024
     for text in texts:
@@ -529,5 +529,5 @@ def test_what_a_page_loads_is_small_and_ours_alone():
 
 
 def test_colors_come_from_the_palette_alone():
-    look = (base.FOLDER / "figures.css").read_text("utf-8")
+    look = "".join(path.read_text("utf-8") for path in base.style_sheets("graph_stepper"))
     assert not re.search(r"#[0-9a-fA-F]{3,8}\b|rgb\(", look)

@@ -17,7 +17,7 @@ def files_of(name):
     text = base.module_path(name).read_text("utf-8")
     imported = re.findall(r'from "\./(\w+)\.mjs"', text)
     paths = [base.module_path(module) for module in (name, *imported)]
-    return [*paths, base.FOLDER / "host.js", base.FOLDER / "figures.css"]
+    return [*paths, *base.style_sheets(name), base.FOLDER / "host.js"]
 
 
 @every_figure
