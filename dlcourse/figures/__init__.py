@@ -7,6 +7,7 @@ widget whose state Python sees. `base.Figure` chooses between the two.
 
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
+from dlcourse.figures.line_fit import line_fit
 from dlcourse.figures.optimizer_race import optimizer_race
 
-__all__ = ["explore", "graph_stepper", "optimizer_race"]
+__all__ = ["explore", "graph_stepper", "line_fit", "optimizer_race"]

@@ -32,6 +32,7 @@ def explore():
 MAKERS = {
     "explore": explore,
     "optimizer_race": figures.optimizer_race,
+    "line_fit": figures.line_fit,
 }
 _made = {}
 
