@@ -247,7 +247,10 @@ export function drag(element, hit, move, drop = () => {}) {
     element.focus({ preventScroll: true });
     move(held, ...place(event));
   });
-  element.addEventListener("pointermove", (event) => held !== undefined && move(held, ...place(event)));
+  element.addEventListener("pointermove", (event) => {
+    if (held !== undefined) return move(held, ...place(event));
+    element.style.cursor = hit(...place(event)) === undefined ? "" : "grab";
+  });
   for (const end of ["pointerup", "pointercancel"]) {
     element.addEventListener(end, () => {
       if (held !== undefined) drop();

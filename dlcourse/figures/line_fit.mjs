@@ -60,7 +60,7 @@ const PAGE = `
   <div class="dl-panes">
     <div class="dl-pane dl-data-pane" tabindex="0" role="group" aria-label="Data. Drag a point, or move it with the arrow keys; Page Up and Page Down choose another.">
       <svg aria-hidden="true"></svg></div>
-    <div class="dl-pane dl-land" style="cursor: crosshair" tabindex="0" role="group" aria-label="Loss for each w and b. Click to choose the start; arrow keys move it.">
+    <div class="dl-pane dl-land" tabindex="0" role="group" aria-label="Loss for each w and b. Click to choose the start; arrow keys move it.">
       <div class="dl-relief"></div><svg aria-hidden="true"></svg></div></div>
   <p class="dl-says"></p>`;
 
