@@ -5,9 +5,10 @@ site the module runs with no Python behind it; in JupyterLab, Colab or VS Code t
 widget whose state Python sees. `base.Figure` chooses between the two.
 """
 
+from dlcourse.figures.activation_explorer import activation_explorer
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
 from dlcourse.figures.optimizer_race import optimizer_race
 
-__all__ = ["explore", "graph_stepper", "line_fit", "optimizer_race"]
+__all__ = ["activation_explorer", "explore", "graph_stepper", "line_fit", "optimizer_race"]

@@ -33,6 +33,7 @@ MAKERS = {
     "explore": explore,
     "optimizer_race": figures.optimizer_race,
     "line_fit": figures.line_fit,
+    "activation_explorer": figures.activation_explorer,
 }
 _made = {}
 
