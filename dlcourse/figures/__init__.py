@@ -6,9 +6,17 @@ widget whose state Python sees. `base.Figure` chooses between the two.
 """
 
 from dlcourse.figures.activation_explorer import activation_explorer
+from dlcourse.figures.bias_variance import bias_variance
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
 from dlcourse.figures.optimizer_race import optimizer_race
 
-__all__ = ["activation_explorer", "explore", "graph_stepper", "line_fit", "optimizer_race"]
+__all__ = [
+    "activation_explorer",
+    "bias_variance",
+    "explore",
+    "graph_stepper",
+    "line_fit",
+    "optimizer_race",
+]

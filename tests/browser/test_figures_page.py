@@ -34,6 +34,7 @@ MAKERS = {
     "optimizer_race": figures.optimizer_race,
     "line_fit": figures.line_fit,
     "activation_explorer": figures.activation_explorer,
+    "bias_variance": figures.bias_variance,
 }
 _made = {}
 
