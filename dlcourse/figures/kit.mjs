@@ -157,7 +157,8 @@ export function ticks(low, high, count) {
 
 let clips = 0;
 export function axes({ x, y, width, height, xName = "", yName = "", log = false, left = 44, top = yName ? 26 : 10 }) {
-  const right = width - 12, bottom = height - (xName ? 42 : 24);
+  // A figure may be drawn before it has a place, of no width; it is drawn again when it has one.
+  const right = Math.max(width, 160) - 12, bottom = Math.max(height, 120) - (xName ? 42 : 24);
   const scale = log ? (value) => Math.log10(Math.max(value, 1e-300)) : Number;
   const [y0, y1] = y.map(scale), far = 4 * (width + height);
   const X = (value) => clamp(left + ((right - left) * (value - x[0])) / (x[1] - x[0]), -far, far);

@@ -199,3 +199,27 @@ def test_as_one_text_it_runs_with_no_file_beside_it(visit_figures, name):
     page.evaluate("close()")  # leaves nothing behind
     assert page.locator(".dl-kit").count() == 0
     assert page.evaluate("listening()") == 0
+
+
+@every_figure
+def test_drawn_without_room_it_waits_for_some(visit_figures, name):
+    page = visit_figures("<style>.dl-figure { display: none }</style>", "<p>Text.</p>", ready=False)
+    html = figure_of(name).to_html()
+    page.evaluate(
+        """async (html) => {
+          document.querySelector("main").insertAdjacentHTML("beforeend", html);
+          const host = document.createElement("script");
+          Object.assign(host, { type: "module", src: "/_static/figures/host.js?again" });
+          window.IntersectionObserver = class {
+            constructor(seen) { this.seen = seen; }
+            observe(target) { this.seen([{ isIntersecting: true, target }]); }
+            unobserve() {}
+          };
+          document.body.append(host);
+        }""",
+        html,
+    )
+    page.locator(".dl-figure[data-ready=true]").wait_for(state="attached")
+    page.evaluate("document.querySelector('main style').remove()")
+    page.wait_for_timeout(200)
+    assert page.locator(GRAPHIC).first.bounding_box()["width"] > 200
