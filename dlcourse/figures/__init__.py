@@ -11,6 +11,7 @@ from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
 from dlcourse.figures.optimizer_race import optimizer_race
+from dlcourse.figures.timeline import timeline
 
 __all__ = [
     "activation_explorer",
@@ -19,4 +20,5 @@ __all__ = [
     "graph_stepper",
     "line_fit",
     "optimizer_race",
+    "timeline",
 ]

@@ -35,6 +35,7 @@ MAKERS = {
     "line_fit": figures.line_fit,
     "activation_explorer": figures.activation_explorer,
     "bias_variance": figures.bias_variance,
+    "timeline": figures.timeline,
 }
 _made = {}
 
