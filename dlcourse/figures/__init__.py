@@ -11,6 +11,7 @@ from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
 from dlcourse.figures.optimizer_race import optimizer_race
+from dlcourse.figures.playground import playground
 from dlcourse.figures.timeline import timeline
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "graph_stepper",
     "line_fit",
     "optimizer_race",
+    "playground",
     "timeline",
 ]
