@@ -151,6 +151,8 @@ def _way_on(error: BaseException, frame, called: str, inputs: Mapping) -> str:
 
 def _student_frame(error: BaseException) -> traceback.FrameSummary | None:
     """The deepest frame of the student's own: not Python's, not a library's, not this package's."""
+    if hasattr(error, "student_frame"):  # it arose in another process, and says where
+        return error.student_frame
     paths = sysconfig.get_paths()
     package = os.path.dirname(os.path.dirname(__file__))
     library = [paths["stdlib"], paths["purelib"], paths["platlib"], package]
