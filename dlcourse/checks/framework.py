@@ -135,7 +135,9 @@ def check(points: float) -> Callable:
         points: what its steps add up to.
 
     The function takes `steps`, then what the student wrote, then the keyword `seed`, from which it
-    draws its inputs: the same seed gives the same inputs. The check takes the same without `steps`.
+    draws its inputs: the same seed gives the same inputs. Where it also takes the keyword `large`,
+    False by default, grading asks for larger inputs with it. The check takes the same without
+    `steps`.
     """
 
     def decorate(judge: Callable) -> Callable:
@@ -143,12 +145,13 @@ def check(points: float) -> Callable:
         parameters = list(signature.parameters.values())[1:]
 
         @functools.wraps(judge)
-        def run(*answers, seed: int = 0) -> Result:
+        def run(*answers, seed: int = 0, **options) -> Result:
             steps = Steps()
-            signature.bind(steps, *answers, seed=seed)  # a wrong call is no wrong answer: raise
+            options["seed"] = seed
+            signature.bind(steps, *answers, **options)  # a wrong call is no wrong answer: raise
             with calm():
                 try:
-                    judge(steps, *answers, seed=seed)
+                    judge(steps, *answers, **options)
                 except Exception as error:
                     left = points - sum(step.points for step in steps.done)
                     steps.done.append(Step("the rest of this check", left, NOT_YET, _fault(error)))
