@@ -1,0 +1,41 @@
+"""The program of one slot of a `Grader`: it grades what comes, one submission at a time."""
+
+import multiprocessing.connection
+import sys
+import time
+
+from dlcourse.grading import grade, jail
+
+
+def main() -> None:
+    """Serve on the connection whose number is the first argument, until it is closed."""
+    connection = multiprocessing.connection.Connection(int(sys.argv[1]))
+    plan, level, limits, place = connection.recv()
+    given = grade.judges_names(plan)
+    try:
+        with jail.Warden(level, modules=plan.modules, limits=limits, place=place) as warden:
+            while True:
+                submission, seed = connection.recv()
+                try:
+                    result = grade.grade_one(plan, given, warden, submission, seed)
+                except jail.JailError:  # nothing that a submission can bring about
+                    result = _again(plan, given, warden, submission, seed)
+                connection.send(result)
+    except jail.JailError as error:
+        connection.send(str(error))
+    except (EOFError, ConnectionError):
+        return
+
+
+def _again(plan, given, warden, submission, seed) -> grade.Result:
+    """Once more in a new jail; where that fails, too, a person has to look."""
+    warden.close()
+    time.sleep(1.0)  # a machine short of memory or processes may have recovered
+    try:
+        return grade.grade_one(plan, given, warden, submission, seed)
+    except jail.JailError as error:
+        return grade.not_judged(plan, f"the jail failed: {error}")
+
+
+if __name__ == "__main__":
+    main()
