@@ -48,7 +48,37 @@ def _parser() -> argparse.ArgumentParser:
     )
     release.set_defaults(run=_release)
     _add_data(commands)
+    _add_grade(commands)
+    doctor = commands.add_parser(
+        "doctor",
+        help="show which jails this machine offers, and what a jailed notebook sees",
+        description="Try every level of the jail, and prove from inside what the best one holds.",
+    )
+    doctor.set_defaults(run=_doctor)
     return parser
+
+
+def _add_grade(commands) -> None:
+    grade = commands.add_parser(
+        "grade",
+        help="grade a folder of notebooks, each in a jail",
+        description=(
+            "Grade every notebook (.ipynb) in a folder. Students' code runs in a jail; the "
+            "judgment does not. Writes DIR/grades.csv."
+        ),
+    )
+    grade.add_argument(
+        "assignment", metavar="ASSIGNMENT", help="as for release: a path or 07-backpropagation"
+    )
+    grade.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="folder of notebooks")
+    grade.add_argument("--out", required=True, metavar="DIR", type=Path, help="made if missing")
+    grade.add_argument("--jobs", type=int, help="how many at a time; all processors by default")
+    grade.add_argument("--seed", type=int, default=0, help="of the run; the inputs follow from it")
+    grade.add_argument("--level", type=int, choices=(1, 2, 4), help="of the jail; see doctor")
+    grade.add_argument(
+        "--no-jail", action="store_true", help="allow level 4: strangers' code with your rights"
+    )
+    grade.set_defaults(run=_grade)
 
 
 def _add_data(commands) -> None:
@@ -150,6 +180,30 @@ def _data_verify(options: argparse.Namespace) -> int:
     if troubles:
         raise ValueError("\n".join(troubles))
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from dlcourse.grading import doctor
+
+    good = True
+    for line in doctor.report():
+        good = good and not line.lstrip().startswith(("BAD", "There is no jail"))
+        print(line, flush=True)
+    return 0 if good else 1
+
+
+def _grade(options: argparse.Namespace) -> int:
+    from dlcourse.grading import assignment, folder
+
+    return folder.grade_folder(
+        assignment.find(options.assignment),
+        options.submissions,
+        options.out,
+        jobs=options.jobs,
+        seed=options.seed,
+        level=options.level,
+        no_jail=options.no_jail,
+    )
 
 
 if __name__ == "__main__":
