@@ -67,7 +67,8 @@ def jupyterlab(folder, cells):
 def open_notebook(chromium, lab):
     """The notebook in a page of its own, with its kernel ready; close `page.context` afterwards."""
     context = chromium.new_context(viewport={"width": 1300, "height": 1000})
-    context.route(lambda url: not url.startswith(lab), lambda route: route.abort())
+    own = (lab, f"blob:{lab}")  # a worker has an address of the second kind
+    context.route(lambda url: not url.startswith(own), lambda route: route.abort())
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/figure.ipynb?token={TOKEN}")
