@@ -81,8 +81,8 @@ const FIELDS = {
   step: { label: "Step", low: 0, high: STEPS, whole: true, step: 1, format: String },
 };
 
-const mark = (i) => `<svg aria-hidden="true" width="34" height="14"><path d="M0 7H34" fill="none" stroke="${LOOKS[i].color}"
-  stroke-width="2.25" stroke-dasharray="${LOOKS[i].dash}"/><path d="${LOOKS[i].mark(17, 7, 5)}" fill="${LOOKS[i].color}"/></svg>`;
+const mark = (i) => `<svg aria-hidden="true" width="28" height="14"><path d="M0 7H28" fill="none" stroke="${LOOKS[i].color}"
+  stroke-width="2.25" stroke-dasharray="${LOOKS[i].dash}"/><path d="${LOOKS[i].mark(14, 7, 5)}" fill="${LOOKS[i].color}"/></svg>`;
 const PAGE = `
   <div class="dl-row">${select("surface", FIELDS.surface)}
     <button type="button" class="dl-play dl-main"></button><button type="button" class="dl-before">← Back</button>

@@ -1,5 +1,6 @@
 """A minimal static page with figures on it, laid out as the book's own pages are."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -35,10 +36,15 @@ def write_page(folder: Path, *figures, theme: str = "light", name: str = "index.
     for path in [*base.FOLDER.glob("*.mjs"), *base.FOLDER.glob("*.js"), *base.FOLDER.glob("*.css")]:
         shutil.copy(path, static)
     (folder / "_static" / "palette.css").write_text(plot.css_variables() + THEME, "utf-8")
-    sheets = [base.FOLDER / "figures.css", *sorted(base.FOLDER.glob("*.css"))]
+    parts = [figure if isinstance(figure, str) else figure.to_html() for figure in figures]
+    # As on the site: what all figures share, and what the modules on this page need.
+    modules = re.findall(r'data-module="(\w+)"', "".join(parts))
+    sheets = [base.FOLDER / "figures.css"]
+    for module in modules:
+        if (base.FOLDER / f"{module}.mjs").exists():
+            sheets += base.style_sheets(module)
     link = '<link rel="stylesheet" href="_static/figures/{}">'
     styles = "\n".join(link.format(path.name) for path in dict.fromkeys(sheets))
-    parts = [figure if isinstance(figure, str) else figure.to_html() for figure in figures]
     path = folder / name
     path.write_text(PAGE.format(theme=theme, figures="\n".join(parts), styles=styles), "utf-8")
     return path

@@ -176,6 +176,7 @@ def test_it_is_ready_soon_after_one_scrolls_to_it_and_not_before(visit_figures, 
 def test_as_one_text_it_runs_with_no_file_beside_it(visit_figures, name):
     """As in a notebook: the bundled module, a model without the host, a state set from outside."""
     page = visit_figures("<p>No figure.</p>", ready=False)
+    page.add_style_tag(content=base.live_css(name))
     figure = figure_of(name)
     page.evaluate(
         """async ([text, html]) => {
@@ -205,6 +206,7 @@ def test_as_one_text_it_runs_with_no_file_beside_it(visit_figures, name):
 @every_figure
 def test_drawn_without_room_it_waits_for_some(visit_figures, name):
     page = visit_figures("<style>.dl-figure { display: none }</style>", "<p>Text.</p>", ready=False)
+    page.add_style_tag(content=base.live_css(name))
     html = figure_of(name).to_html()
     page.evaluate(
         """async (html) => {

@@ -54,6 +54,23 @@ def test_a_path_is_that_of_pytorch(name, surface):
     np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-9)
 
 
+OTHERS = {
+    "lr": 0.03,
+    "momentum": 0.7,
+    "alpha": 0.8,
+    "beta1": 0.6,
+    "beta2": 0.9,
+    "weight_decay": 0.4,
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_setting_reaches_the_optimizer(name):
+    settings = {key: OTHERS[key] for key in OPTIMIZERS[name]}
+    ours = path(name, "many", (2.0, -3.0), settings, 30)
+    np.testing.assert_allclose(ours, by_torch(name, "many", (2.0, -3.0), settings, 30), rtol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("surface", "places"),
     [
