@@ -468,77 +468,7 @@ const range = (key, label, step) => `<label class="dl-field"><span>${label} <b><
   type="range" name="${key}" min="${RANGES[key][0]}" max="${RANGES[key][1]}" step="${step}"></label>`;
 const button = (act, label, more = "") => `<button type="button" data-act="${act}" ${more}>${label}</button>`;
 const box = (key, label) => `<label class="dl-box"><input type="checkbox" name="${key}">${label}</label>`;
-// The look: data, network and answer stand beside each other where there is room.
-const STYLE = `
-.dl-playground { display: grid; grid-template-columns: minmax(0, 1fr); gap: 14px; container-type: inline-size; }
-.dl-playground [hidden] { display: none; }
-.dl-bar { display: flex; flex-wrap: wrap; align-items: center; gap: 8px; }
-.dl-bar [data-act="run"] { min-width: 104px; border-color: var(--dl-blue); background: var(--dl-blue); color: var(--fig-ground); }
-.dl-bar output { margin-left: auto; font-variant-numeric: tabular-nums; }
-.dl-playground .dl-sentence { min-height: 0; }
-.dl-options { display: grid; gap: 8px; }
-.dl-fields { display: grid; grid-template-columns: repeat(auto-fill, minmax(96px, 1fr)); gap: 8px; }
-.dl-fields .dl-field { font-size: 12.5px; white-space: nowrap; }
-.dl-playground .dl-field :is(select, [type="number"]) { min-height: 38px; padding: 0 6px; font-size: 14px; }
-.dl-quiz:not(:empty) { padding: 6px 10px; border-left: 4px solid var(--dl-blue); background: var(--fig-wash); font-size: 14px; }
-.dl-columns { display: grid; grid-template-columns: minmax(0, 1fr); gap: 16px; }
-.dl-data { display: grid; grid-template-columns: 1fr 1fr; align-content: start; gap: 10px; }
-.dl-data b { float: right; font-weight: 400; }
-.dl-sets { display: flex; flex-wrap: wrap; gap: 4px; grid-column: 1 / -1; margin: 0; padding: 0; border: 0; }
-.dl-sets legend { float: none; margin: 0 0 4px; padding: 0; font-weight: 600; font-size: 13px; line-height: inherit; }
-.dl-sets label { position: relative; width: 34px; height: 34px; margin: 0; border: 1px solid var(--fig-line); border-radius: 6px; }
-.dl-sets label:has(:checked) { outline: 2.5px solid var(--fig-text); }
-.dl-sets label:has(:focus-visible) { outline: 3px solid var(--dl-blue); outline-offset: 2px; }
-.dl-playground .dl-sets input { position: absolute; inset: 0; height: 100%; min-height: 0; opacity: 0; cursor: pointer; }
-.dl-sets svg { display: block; height: 100%; }
-.dl-depth { display: flex; align-items: center; justify-content: center; gap: 8px; margin-bottom: 8px; font-weight: 600; font-size: 13px; }
-.dl-playground .dl-net button { min-height: 0; padding: 0; line-height: 1; }
-.dl-depth button { width: 34px; height: 32px; }
-.dl-graph { position: relative; height: 352px; }
-.dl-graph > svg { position: absolute; inset: 0; width: 100%; height: 100%; }
-.dl-graph path { fill: none; stroke: var(--dl-blue); vector-effect: non-scaling-stroke; pointer-events: none; }
-.dl-graph .is-minus { stroke: var(--dl-orange); stroke-dasharray: 6 3; }
-.dl-graph .dl-hit { stroke: transparent; stroke-width: 11px; pointer-events: stroke; cursor: pointer; }
-.dl-graph button { position: absolute; width: 28px; height: 26px; transform: translateX(-50%); }
-.dl-playground .dl-graph .dl-unit { display: flex; align-items: center; justify-content: right; gap: 5px; width: 30px; height: 30px; transform: translate(-50%, -50%); border-radius: 6px; white-space: nowrap; font-size: 12.5px; }
-.dl-unit canvas { flex: none; order: 1; width: 100%; height: 100%; border-radius: 5px; }
-.dl-playground .dl-unit[aria-pressed="false"] { border-style: dashed; font-weight: 400; }
-.dl-unit[aria-pressed="false"] canvas { opacity: 0.35; }
-.dl-unit:is([aria-current], [aria-pressed="true"]) { box-shadow: 0 0 0 2px var(--fig-text); }
-.dl-hint { color: var(--fig-soft); font-size: 13px; text-align: center; }
-.dl-plane { position: relative; aspect-ratio: 1; }
-.dl-plane[tabindex="0"] { cursor: crosshair; }
-.dl-plane > * { position: absolute; inset: 0; width: 100%; height: 100%; border-radius: 6px; }
-.dl-playground :is(.dl-plane, .dl-sets) path { fill: var(--hue); paint-order: stroke; stroke: var(--fig-ground); stroke-width: 0.07; }
-.dl-sets path { transform-box: fill-box; transform-origin: center; scale: 2; }
-.dl-playground .dl-plane .dl-test { fill: var(--fig-ground); stroke: var(--hue); stroke-width: 0.2; }
-.dl-playground .dl-sets .dl-plus { stroke: var(--fig-text); stroke-width: 0.3; }
-.dl-playground .dl-plane .dl-cross { visibility: hidden; stroke: var(--fig-text); }
-.dl-playground .dl-plane:focus-visible .dl-cross { visibility: visible; }
-.dl-pen { display: flex; gap: 6px; margin-top: 6px; }
-.dl-pen button { flex: none; }
-.dl-score { display: grid; grid-template: repeat(3, auto) / 1fr; grid-auto-columns: 1fr; grid-auto-flow: column; margin: 8px 0; font-size: 13px; text-align: right; font-variant-numeric: tabular-nums; }
-.dl-score :nth-child(-n + 3) { text-align: left; }
-.dl-curve { display: block; width: 100%; height: 64px; border: 1px solid var(--fig-soft); border-width: 0 0 1px 1px; }
-.dl-curve path { fill: none; stroke: var(--fig-text); stroke-width: 2px; vector-effect: non-scaling-stroke; }
-.dl-curve .dl-test { stroke: var(--fig-soft); stroke-dasharray: 5 3; }
-.dl-box { display: flex; align-items: center; gap: 8px; min-height: 32px; margin: 0; font-size: 14px; }
-.dl-playground .dl-box input { width: 18px; min-height: 18px; accent-color: var(--dl-blue); }
-.dl-edit { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); align-items: center; gap: 6px 24px; padding: 10px 14px; border-radius: 10px; background: var(--fig-wash); }
-.dl-edit button { justify-self: end; grid-column-end: -1; }
-.dl-edit span { font-size: 13px; }
-.dl-playground .dl-edit [type="number"] { padding: 0 6px; font-size: 14px; }
-.dl-playground textarea { width: 100%; font: 12.5px/1.45 ui-monospace, Menlo, Consolas, monospace; }
-@container (min-width: 580px) {
-  .dl-columns { grid-template-columns: 112px minmax(0, 1fr) 196px; }
-  .dl-data { grid-template-columns: 1fr; }
-}
-@container (max-width: 579px) { /* What drives the figure stays in sight. */
-  .dl-drive { position: sticky; top: 0; z-index: 2; margin: 0 -16px; padding: 8px 16px; border-bottom: 1px solid var(--fig-line); background: var(--fig-ground); }
-  .bd-main .dl-drive { top: 3.25rem; }
-}`;
-const PAGE = `<style>${STYLE}</style>
-  <div class="dl-bar dl-drive">${button("run", "")}${button("step", "Step")}${button("restart", "Restart")}<output></output></div>
+const PAGE = `<div class="dl-bar dl-drive">${button("run", "")}${button("step", "Step")}${button("restart", "Restart")}<output></output></div>
   <div class="dl-options"><div class="dl-fields">${select("activation", "Activation")}${select("optimizer", "Optimizer")}${
   select("rate", "Learning rate", RATES)}${select("regularization", "Penalty")}${
   select("penalty", "Penalty rate", RATES)}${select("quiz", "Quiz", CHOICES.quiz, Object.values(QUIZZES).map(([name]) => name))}

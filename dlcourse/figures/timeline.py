@@ -7,10 +7,7 @@ import html
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
 from dlcourse import plot
-from dlcourse.data import tables
 from dlcourse.figures.base import Figure
 
 LANES = {1: 0, None: 1, 2: 2, 3: 3}
@@ -66,6 +63,8 @@ def entries() -> list[dict]:
         a dict for each entry: kind ("idea", "model" or "data"), year, name, text, source, link (an
         anchor, empty), and size (parameters or examples) or lane (0 to 3).
     """
+    from dlcourse.data import tables
+
     items = []
     for row in tables.load("milestones"):
         items.append(
@@ -104,6 +103,8 @@ def doubling_months(items: list[Mapping]) -> float | None:
     Returns:
         months, or None for fewer than three entries, or where sizes don't grow.
     """
+    import numpy as np
+
     if len(items) < 3:
         return None
     years, sizes = (np.array([item[key] for item in items], float) for key in ("year", "size"))
