@@ -42,7 +42,7 @@ function render({ model, el }) {
     Object.entries(FIELDS.kind.options).map(([key, text]) => `<option value="${key}">${text}</option>`).join("")}
     </select></label><label class="dl-slide" style="flex: 2 1 190px"><span>From the year</span><output></output>
     <input type="range" data-key="first" aria-label="From the year" min="1930" max="2015" step="5"></label>
-    <div class="dl-buttons"><button type="button" data-go="-1" aria-label="Earlier">‹ Earlier</button>
+    <div style="display: flex; gap: 8px"><button type="button" data-go="-1" aria-label="Earlier">‹ Earlier</button>
     <button type="button" data-go="1" aria-label="Later">Later ›</button>
     <button type="button" class="dl-reset">Reset</button></div></div>
     <div class="dl-pane" tabindex="0" role="group" aria-label="Timeline. Left and right arrow keys go from one to the next."></div>

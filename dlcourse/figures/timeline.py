@@ -13,6 +13,9 @@ from dlcourse.figures.base import Figure
 LANES = {1: 0, None: 1, 2: 2, 3: 3}
 """Wave of an idea -> its lane; ideas between the first two waves have a lane of their own."""
 
+# Notes that say where the course's lectures disagree belong to the table, not on the timeline.
+_ABOUT_LECTURES = ("Zell", "Ki ", "Ki:", "EEE511", "Deep Learning 101", "Yang", "lecture")
+
 
 def timeline(
     selected: str | None = None, first: int = 1940, kind: str = "all", links=None
@@ -67,16 +70,12 @@ def entries() -> list[dict]:
 
     items = []
     for row in tables.load("milestones"):
-        items.append(
-            _entry("idea", row, row["topic"], row["people"] + ".", lane=LANES[row["wave"]])
-        )
+        items.append(_entry("idea", row, row["topic"], row["people"], lane=LANES[row["wave"]]))
     for row in tables.load("model_growth"):
         if row["parameters"]:
-            items.append(
-                _entry("model", row, row["model"], row["authors"] + ".", size=row["parameters"])
-            )
+            items.append(_entry("model", row, row["model"], row["authors"], size=row["parameters"]))
     for row in tables.load("data_growth"):
-        text = f"{row['kind'].capitalize()}."
+        text = row["kind"].capitalize()
         items.append(_entry("data", row, row["data_set"], text, size=row["examples"]))
     sized = {item["name"] for item in items if "size" in item}
     for item in items:
@@ -87,11 +86,12 @@ def entries() -> list[dict]:
 
 def _entry(kind, row, name, text, **more):
     note = row["note"] or ""
-    if note:
-        text += f" {note[0].upper()}{note[1:]}."
-    source = row["source"] or ""
-    return {"kind": kind, "year": row["year"], "name": name, "text": text, "source": source,
-            "link": "", **more}  # fmt: skip
+    if any(word in note for word in _ABOUT_LECTURES):
+        note = ""
+    sentences = [part[0].upper() + part[1:] for part in (text, note) if part]
+    text = " ".join(part if part[-1] in ".?!" else part + "." for part in sentences)
+    return {"kind": kind, "year": row["year"], "name": name, "text": text,
+            "source": row["source"] or "", "link": "", **more}  # fmt: skip
 
 
 def doubling_months(items: list[Mapping]) -> float | None:
