@@ -1,7 +1,8 @@
 """Famous networks in plain PyTorch, each in a file that can be lifted out alone.
 
 `catalog` lists them all with what they hold and cost, `summary` takes any network apart layer by
-layer. A network's file is imported when the network is first asked for.
+layer; other functions look into a network, carry it over to another task or make it smaller. A file
+is imported when what it holds is first asked for.
 """
 
 import importlib
@@ -9,7 +10,7 @@ import importlib
 from .catalog import catalog
 from .summary import summary
 
-# In which file a network stands.
+# In which file a name stands.
 _FILES = {
     "LeNet1989": "lenet",
     "LeNet5": "lenet",
@@ -32,6 +33,24 @@ _FILES = {
     "ViT": "vit",
     "ViTConfig": "vit",
     "CapsNet": "capsule",
+    # What is done with any of them.
+    "capture": "features",
+    "embed": "features",
+    "filter_images": "features",
+    "grad_cam": "features",
+    "nearest_neighbors": "features",
+    "occlusion": "features",
+    "show_filters": "features",
+    "freeze": "transfer",
+    "heads": "transfer",
+    "replace_head": "transfer",
+    "unfreeze": "transfer",
+    "distillation_loss": "compression",
+    "make_permanent": "compression",
+    "prune": "compression",
+    "quantize": "compression",
+    "size_in_bytes": "compression",
+    "sparsity": "compression",
 }
 
 __all__ = ["catalog", "summary", *_FILES]

@@ -160,7 +160,9 @@ def test_every_public_name_is_there():
         nets.ResNeXt
 
 
-TOOLS = {"__init__", "catalog", "counting", "summary", "tables"}
+TOOLS = {
+    "__init__", "catalog", "compression", "counting", "features", "summary", "tables", "transfer",
+}  # fmt: skip
 FILES = sorted((ROOT / "dlcourse/nets").glob("*.py"))
 
 
