@@ -12,10 +12,10 @@ class AlexNet(nn.Module):
     """AlexNet in one tower, without response norm: torchvision's net, whose weights it loads.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps and hidden units. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 4.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 4.
         dropout: probability of dropping a hidden unit. Default 0.5.
 
     Raises:
@@ -60,7 +60,7 @@ class AlexNet(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"AlexNet: expected pictures (B, {self.in_channels}, H, W) with H and W at least "
+                f"AlexNet: expected images (B, {self.in_channels}, H, W) with H and W at least "
                 f"{self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels or with stride=1"
             )
@@ -92,14 +92,14 @@ class AlexNetTwoTowers(nn.Module):
     """AlexNet as in the paper: two towers that meet in the third convolution and in the end.
 
     Each card holds half of the maps of every layer. The second, fourth and fifth convolution see
-    only the maps on their own card, which is what `groups=2` says. The paper gives the pictures as
+    only the maps on their own card, which is what `groups=2` says. The paper gives the images as
     224 x 224; the sizes it gives for the layers need 227 x 227.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps and hidden units. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 4.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 4.
         dropout: probability of dropping a hidden unit. Default 0.5.
 
     Raises:
@@ -155,7 +155,7 @@ class AlexNetTwoTowers(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"AlexNetTwoTowers: expected pictures (B, {self.in_channels}, H, W) with H and W "
+                f"AlexNetTwoTowers: expected images (B, {self.in_channels}, H, W) with H and W "
                 f"at least {self.smallest}, got {tuple(x.shape)}; resize them, or build it with "
                 "their in_channels or with stride=1"
             )
@@ -171,10 +171,10 @@ class ZFNet(nn.Module):
     sizes of the paper's figure 3. Contrast is normalized across maps, by AlexNet's response norm.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps and hidden units. Default 1.
-        stride: of the first convolution and of the second; 1 suits pictures of 28 x 28 or 32 x 32.
+        stride: of the first convolution and of the second; 1 suits images of 28 x 28 or 32 x 32.
             Default 2.
         dropout: probability of dropping a hidden unit. Default 0.5.
 
@@ -220,7 +220,7 @@ class ZFNet(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"ZFNet: expected pictures (B, {self.in_channels}, H, W) with H and W at least "
+                f"ZFNet: expected images (B, {self.in_channels}, H, W) with H and W at least "
                 f"{self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels or with stride=1"
             )

@@ -229,6 +229,10 @@ class Int8Conv2d(Int8Layer):
 def quantize(net, calibration=None, but=()):
     """A copy of a network whose linear and convolutional layers work with integers of eight bits.
 
+    Large matrix products become several times faster. Convolutions must first be copied out into
+    columns, which takes what the integers save. The integer product is that of ``torch._int_mm``;
+    PyTorch's older tool, ``torch.ao.quantization``, is deprecated.
+
     The result can't be trained. Convolutions in groups, with other padding than zeros, and what is
     built from others (attention) stay as they are. Codes are symmetric around zero. (Jacob et al.
     2018, Quantization and training of neural networks for efficient integer-arithmetic-only

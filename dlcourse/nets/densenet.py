@@ -94,7 +94,7 @@ class DenseNet(nn.Module):
             raise ValueError(f"DenseNet: depth must be one of {[*BLOCKS]} or 6 n + 4, got {depth}")
         blocks = BLOCKS.get(depth, 3 * (depth // 6,))
         self.in_channels = in_channels
-        self.min_size = (1 if small_images else 4) * 2 ** (len(blocks) - 1)  # product of strides
+        self.smallest = (1 if small_images else 4) * 2 ** (len(blocks) - 1)  # product of strides
 
         channels = 2 * growth_rate
         kernel, stride = (3, 1) if small_images else (7, 2)
@@ -121,10 +121,10 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.min_size:
+        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
                 f"DenseNet: expected images (B, {self.in_channels}, H, W), H and W at least "
-                f"{self.min_size}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
+                f"{self.smallest}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
                 "build with small_images=True"
             )
         x = self.features(x)  # (B, 1024, 7, 7)

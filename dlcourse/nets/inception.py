@@ -70,7 +70,7 @@ class AuxiliaryHead(nn.Module):
     Args:
         in_channels: C, number of input maps.
         maps, hidden: maps of its convolution, units of its hidden layer.
-        num_classes: K.
+        num_classes: classes, K.
         dropout: probability of dropping a hidden unit.
     """
 
@@ -116,13 +116,13 @@ class GoogLeNet(nn.Module):
     It is torchvision's net, whose weights load. That net differs from the paper's in two ways:
     batch norm stands after every convolution, where the paper had response norm in two places; and
     the kernels called 5 x 5 are 3 x 3, a slip that stayed because the published weights have it.
-    Take `large=5` for the paper's. The published weights want pictures scaled to -1 ... +1.
+    Take `large=5` for the paper's. The published weights want images scaled to -1 ... +1.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps and hidden units. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 2.
         aux: whether to build the auxiliary heads. Default True.
         large: size of the kernels called 5 x 5: 3, or 5. Default 3.
         dropout: probability of dropping a unit before the last layer. Default 0.2.
@@ -177,7 +177,7 @@ class GoogLeNet(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"GoogLeNet: expected pictures (B, {self.in_channels}, H, W) with H and W at least "
+                f"GoogLeNet: expected images (B, {self.in_channels}, H, W) with H and W at least "
                 f"{self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels or with stride=1"
             )
@@ -263,10 +263,10 @@ class BNInception(nn.Module):
     has 576 and 1024. The first convolution is an ordinary one, not the separable one of the paper.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 2.
 
     Raises:
         ValueError: if `width` leaves a layer without a map.
@@ -299,7 +299,7 @@ class BNInception(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"BNInception: expected pictures (B, {self.in_channels}, H, W) with H and W at "
+                f"BNInception: expected images (B, {self.in_channels}, H, W) with H and W at "
                 f"least {self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels"
             )

@@ -2,7 +2,7 @@
 
 Four of them: the first, of 1989, in which every unit still has its own bias; LeNet-5 as it was
 published in 1998, with its table of connections; LeNet-5 as it is usually built today; and the
-variant that came with Caffe. They classify small gray pictures of digits.
+variant that came with Caffe. They classify small gray images of digits.
 """
 
 from itertools import chain, groupby
@@ -145,12 +145,12 @@ class LeNet1989(nn.Module):
     """The zip-code net: the first convolutional network trained by backpropagation.
 
     Three hidden layers; the kernels are shared, the biases are not: every unit has its own. Maps
-    shrink by a stride of 2, and what lies outside a picture is background, -1. Pictures are 16 x 16
+    shrink by a stride of 2, and what lies outside a image is background, -1. Images are 16 x 16
     with values between -1 (paper) and +1 (ink), targets were -1 and +1 under squared error.
 
     Args:
-        num_classes: K. Default 10.
-        in_channels: C. Default 1.
+        num_classes: classes, K. Default 10.
+        in_channels: C, of the images. Default 1.
 
     Paper: LeCun et al. (1989), Backpropagation applied to handwritten zip code recognition.
     """
@@ -171,7 +171,7 @@ class LeNet1989(nn.Module):
     def forward(self, x):
         if x.shape[1:] != (self.in_channels, 16, 16):
             raise ValueError(
-                f"LeNet1989: expected pictures (B, {self.in_channels}, 16, 16), got "
+                f"LeNet1989: expected images (B, {self.in_channels}, 16, 16), got "
                 f"{tuple(x.shape)}; resize them, or build it with their in_channels"
             )
         x = self.squash(self.h1_bias(self.h1(self.pad(x))))  # (B, 12, 8, 8)
@@ -189,9 +189,9 @@ class LeNet5Original(nn.Module):
     that paper is -0.1 and ink 1.175.
 
     Args:
-        num_classes: K. Default 10.
-        in_channels: C. Default 1.
-        size: side of the pictures: 32, or 28, which C1 pads with two pixels on each side.
+        num_classes: classes, K. Default 10.
+        in_channels: C, of the images. Default 1.
+        size: side of the images: 32, or 28, which C1 pads with two pixels on each side.
             Default 32.
         codes: (K, 84) codes of +1 and -1 for the classes. Default None: pictures of the digits if
             K is 10.
@@ -227,7 +227,7 @@ class LeNet5Original(nn.Module):
     def forward(self, x):
         if x.shape[1:] != (self.in_channels, self.size, self.size):
             raise ValueError(
-                f"LeNet5Original: expected pictures (B, {self.in_channels}, {self.size}, "
+                f"LeNet5Original: expected images (B, {self.in_channels}, {self.size}, "
                 f"{self.size}), got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels and size=28 or 32"
             )
@@ -244,9 +244,9 @@ class LeNet5(nn.Module):
     """LeNet-5 as it is usually built: every map of C3 sees all of S2, plain means, linear output.
 
     Args:
-        num_classes: K. Default 10.
-        in_channels: C. Default 1.
-        size: side of the pictures: 32, or 28, which are padded with two pixels on each side.
+        num_classes: classes, K. Default 10.
+        in_channels: C, of the images. Default 1.
+        size: side of the images: 32, or 28, which are padded with two pixels on each side.
             Default 32.
         modern: the same layers in today's dress: ReLU instead of tanh, the maximum instead of the
             mean, batch norm behind each hidden layer (452 parameters more). Default False.
@@ -277,7 +277,7 @@ class LeNet5(nn.Module):
     def forward(self, x):
         if x.shape[1:] != (self.in_channels, self.size, self.size):
             raise ValueError(
-                f"LeNet5: expected pictures (B, {self.in_channels}, {self.size}, {self.size}), got "
+                f"LeNet5: expected images (B, {self.in_channels}, {self.size}, {self.size}), got "
                 f"{tuple(x.shape)}; resize them, or build it with their in_channels and size=28 or "
                 "32"
             )
@@ -294,9 +294,9 @@ class CaffeLeNet(nn.Module):
     Between the convolutions there is no nonlinearity but the maximum of the pooling.
 
     Args:
-        num_classes: K. Default 10.
-        in_channels: C. Default 1.
-        size: side of the pictures, at least 16. Default 28.
+        num_classes: classes, K. Default 10.
+        in_channels: C, of the images. Default 1.
+        size: side of the images, at least 16. Default 28.
 
     Raises:
         ValueError: if `size` is smaller.
@@ -320,7 +320,7 @@ class CaffeLeNet(nn.Module):
     def forward(self, x):
         if x.shape[1:] != (self.in_channels, self.size, self.size):
             raise ValueError(
-                f"CaffeLeNet: expected pictures (B, {self.in_channels}, {self.size}, {self.size}), "
+                f"CaffeLeNet: expected images (B, {self.in_channels}, {self.size}, {self.size}), "
                 f"got {tuple(x.shape)}; resize them, or build it with their in_channels and size"
             )
         x = self.pool(self.conv1(x))  # (B, 20, 12, 12)
@@ -371,7 +371,7 @@ def count_connections(net):
 
 def _check_size(name, size):
     if size not in (28, 32):
-        raise ValueError(f"{name}: expected size 28 or 32, got {size}; resize the pictures")
+        raise ValueError(f"{name}: expected size 28 or 32, got {size}; resize the images")
 
 
 def _codes_for(num_classes, codes):

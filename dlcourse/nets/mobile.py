@@ -49,10 +49,10 @@ class SqueezeNet(nn.Module):
 
     Args:
         version: "1_0" as in the paper, or "1_1", which came later and is faster. Default "1_0".
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 2.
         dropout: probability of dropping a unit before the last convolution. Default 0.5.
         last_relu: whether the maps of the classes pass a ReLU, as in the paper. A class whose maps
             are 0 everywhere then gets no gradient any more, which happens easily in small nets.
@@ -102,7 +102,7 @@ class SqueezeNet(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"SqueezeNet: expected pictures (B, {self.in_channels}, H, W) with H and W at "
+                f"SqueezeNet: expected images (B, {self.in_channels}, H, W) with H and W at "
                 f"least {self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels or with stride=1"
             )
@@ -135,10 +135,10 @@ class MobileNetV1(nn.Module):
     For K kernels of 3 x 3 on C maps that takes 9 C + C K multiplications at a place, not 9 C K.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps; the paper has 1, 0.75, 0.5 and 0.25. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 2.
 
     Raises:
         ValueError: if `width` leaves a layer without a map.
@@ -165,8 +165,8 @@ class MobileNetV1(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < 1:
             raise ValueError(
-                f"MobileNetV1: expected pictures (B, {self.in_channels}, H, W), got "
-                f"{tuple(x.shape)}; one picture is x[None], and in_channels can be chosen"
+                f"MobileNetV1: expected images (B, {self.in_channels}, H, W), got "
+                f"{tuple(x.shape)}; one image is x[None], and in_channels can be chosen"
             )
         x = self.features(x)  # (B, 1024, 7, 7)
         x = self.avgpool(x).flatten(1)  # (B, 1024)
@@ -219,11 +219,11 @@ class MobileNetV2(nn.Module):
     torchvision's weights load.
 
     Args:
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps, which are rounded to multiples of 8; the last layer
             does not shrink. Default 1.
-        stride: of the first convolution; 1 suits pictures of 28 x 28 or 32 x 32. Default 2.
+        stride: of the first convolution; 1 suits images of 28 x 28 or 32 x 32. Default 2.
         dropout: probability of dropping a unit before the last layer. Default 0.2.
 
     Raises:
@@ -258,8 +258,8 @@ class MobileNetV2(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < 1:
             raise ValueError(
-                f"MobileNetV2: expected pictures (B, {self.in_channels}, H, W), got "
-                f"{tuple(x.shape)}; one picture is x[None], and in_channels can be chosen"
+                f"MobileNetV2: expected images (B, {self.in_channels}, H, W), got "
+                f"{tuple(x.shape)}; one image is x[None], and in_channels can be chosen"
             )
         x = self.features(x)  # (B, 1280, 7, 7)
         x = self.avgpool(x).flatten(1)  # (B, 1280)

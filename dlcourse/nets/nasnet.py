@@ -163,7 +163,7 @@ class NASNetA(nn.Module):
             raise ValueError(
                 f"NASNetA: expected cells >= 1 and width a multiple of 4, got {cells} and {width}"
             )
-        self.in_channels, self.min_size = in_channels, 4 if small_images else 32
+        self.in_channels, self.smallest = in_channels, 4 if small_images else 32
         # (width, whether it reduces) of every cell.
         plan = [] if small_images else [(width // 4, True), (width // 2, True)]
         plan += cells * [(width, False)]
@@ -195,10 +195,10 @@ class NASNetA(nn.Module):
                 nn.init.kaiming_uniform_(module.weight, nonlinearity="relu")
 
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.min_size:
+        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
                 f"NASNetA: expected images (B, {self.in_channels}, H, W), H and W at least "
-                f"{self.min_size}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
+                f"{self.smallest}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
                 "build with small_images=True"
             )
         x = previous = self.stem(x)  # (B, 32, 111, 111)

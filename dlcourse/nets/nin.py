@@ -32,8 +32,8 @@ class NetworkInNetwork(nn.Module):
 
     Args:
         layout: "imagenet" (224 x 224) or "cifar10" (32 x 32; 28 x 28 will do). Default "imagenet".
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps. Default 1.
         dropout: probability of dropping a unit between blocks. Default 0.5.
         last_relu: whether the maps of the classes pass a ReLU. Default True.
@@ -75,7 +75,7 @@ class NetworkInNetwork(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"NetworkInNetwork: expected pictures (B, {self.in_channels}, H, W) with H and W "
+                f"NetworkInNetwork: expected images (B, {self.in_channels}, H, W) with H and W "
                 f"at least {self.smallest}, got {tuple(x.shape)}; resize them, or build it with "
                 "their in_channels or layout='cifar10'"
             )

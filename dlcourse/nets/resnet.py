@@ -167,7 +167,7 @@ class ResNet(nn.Module):
             )
         self.pre_activation = pre_activation
         self.in_channels, self.channels = in_channels, width
-        self.min_size = (1 if small_images else 4) * (8 if blocks[3] else 4)  # product of strides
+        self.smallest = (1 if small_images else 4) * (8 if blocks[3] else 4)  # product of strides
 
         kernel, stride = (3, 1) if small_images else (7, 2)
         self.conv1 = nn.Conv2d(in_channels, width, kernel, stride, kernel // 2, bias=False)
@@ -199,10 +199,10 @@ class ResNet(nn.Module):
         return nn.Sequential(*blocks)
 
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.min_size:
+        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
                 f"ResNet: expected images (B, {self.in_channels}, H, W), H and W at least "
-                f"{self.min_size}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
+                f"{self.smallest}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
                 "build with small_images=True"
             )
         x = self.relu(self.bn1(self.conv1(x)))  # (B, 64, 112, 112)

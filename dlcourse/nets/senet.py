@@ -101,7 +101,7 @@ class SEResNet(nn.Module):
             raise ValueError(f"SEResNet: depth must be one of {[*STAGES]} or 9 n + 2, got {depth}")
         blocks = STAGES.get(depth, (depth // 9, depth // 9, depth // 9, 0))
         self.in_channels, self.channels, self.reduction = in_channels, width, reduction
-        self.min_size = (1 if small_images else 4) * (8 if blocks[3] else 4)  # product of strides
+        self.smallest = (1 if small_images else 4) * (8 if blocks[3] else 4)  # product of strides
 
         kernel, stride = (3, 1) if small_images else (7, 2)
         self.conv1 = nn.Conv2d(in_channels, width, kernel, stride, kernel // 2, bias=False)
@@ -129,10 +129,10 @@ class SEResNet(nn.Module):
         return nn.Sequential(*blocks)
 
     def forward(self, x):
-        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.min_size:
+        if x.ndim != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
                 f"SEResNet: expected images (B, {self.in_channels}, H, W), H and W at least "
-                f"{self.min_size}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
+                f"{self.smallest}, got {tuple(x.shape)}; set in_channels, enlarge the images, or "
                 "build with small_images=True"
             )
         x = self.relu(self.bn1(self.conv1(x)))  # (B, 64, 112, 112)

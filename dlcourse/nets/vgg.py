@@ -22,13 +22,13 @@ class VGG(nn.Module):
     Args:
         depth: 11, 13, 16 or 19 layers with weights. Default 16.
         batch_norm: whether each convolution is followed by batch norm. Default False.
-        num_classes: K. Default 1000.
-        in_channels: C. Default 3.
+        num_classes: classes, K. Default 1000.
+        in_channels: C, of the images. Default 3.
         width: factor for the number of maps and hidden units. Default 1.
-        cutoff: how many of the five stages to build; each halves the picture. With 3 the net suits
-            pictures of 28 x 28. Default 5.
+        cutoff: how many of the five stages to build; each halves the image. With 3 the net suits
+            images of 28 x 28. Default 5.
         grid: the classifier sees the last maps as grid x grid fields. With 1 it is small, as suits
-            small pictures. Default 7.
+            small images. Default 7.
         dropout: probability of dropping a hidden unit. Default 0.5.
 
     Raises:
@@ -79,7 +79,7 @@ class VGG(nn.Module):
     def forward(self, x):
         if x.dim() != 4 or x.shape[1] != self.in_channels or min(x.shape[2:]) < self.smallest:
             raise ValueError(
-                f"VGG: expected pictures (B, {self.in_channels}, H, W) with H and W at least "
+                f"VGG: expected images (B, {self.in_channels}, H, W) with H and W at least "
                 f"{self.smallest}, got {tuple(x.shape)}; resize them, or build it with their "
                 "in_channels or a smaller cutoff"
             )

@@ -2,6 +2,7 @@
 
 import warnings
 
+import pytest
 import torch
 import torch.nn.functional as F
 from reference import fill
@@ -78,3 +79,65 @@ def assert_exports_and_traces(net, shape):
 
 def words_missing(error, words):
     return [word for word in words if word not in str(error.value)]
+
+
+# What every test of a family calls at once ----------------------------------------------------
+
+
+def answers_for_every_class(build, shape, loss):
+    assert build().eval()(images_for(shape, 3)).shape == (3, 4)
+
+
+def gradients_reach_every_parameter(build, shape, loss):
+    assert_every_parameter_learns(build(), shape, loss)
+
+
+def one_batch_can_be_learned_by_heart(build, shape, loss):
+    assert_fits_one_batch(build, shape, loss)
+
+
+def evaluation_is_deterministic(build, shape, loss):
+    assert_evaluation_is_deterministic(build(), shape)
+
+
+def exports(build, shape, loss):
+    assert_exports_and_traces(build(), shape)
+
+
+def the_random_numbers_alone_decide_the_initial_weights(build, shape, loss):
+    torch.manual_seed(3)
+    first = build().state_dict()
+    torch.manual_seed(3)
+    second = build().state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+PROPERTIES = [
+    answers_for_every_class,
+    gradients_reach_every_parameter,
+    one_batch_can_be_learned_by_heart,
+    evaluation_is_deterministic,
+    exports,
+    the_random_numbers_alone_decide_the_initial_weights,
+]
+
+
+def every_property(nets, losses=None):
+    """A test that looks at every property of every network.
+
+    Args:
+        nets: {name: (how to build it for 4 classes, shape of its images)}.
+        losses: {name: function of (net, images, labels)}, where it is not the cross-entropy.
+    """
+    cases = [
+        pytest.param(check, *nets[name], (losses or {}).get(name, cross_entropy),
+                     id=f"{name}-{check.__name__}")
+        for name in nets
+        for check in PROPERTIES
+    ]  # fmt: skip
+
+    @pytest.mark.parametrize(("check", "build", "shape", "loss"), cases)
+    def test(check, build, shape, loss):
+        check(build, shape, loss)
+
+    return test

@@ -1,16 +1,11 @@
-"""The deep networks at teaching size: they learn, export, and say what is wrong with an input."""
+"""Deep networks at teaching size: they learn, export, and say what is wrong with an input.
+
+That residual networks learn and export stands in a file of its own.
+"""
 
 import pytest
 import torch
-from properties import (
-    assert_evaluation_is_deterministic,
-    assert_every_parameter_learns,
-    assert_exports_and_traces,
-    assert_fits_one_batch,
-    cross_entropy,
-    images_for,
-    words_missing,
-)
+from properties import every_property, words_missing
 
 from dlcourse.nets.capsule import CapsNet
 from dlcourse.nets.densenet import DenseNet
@@ -21,20 +16,7 @@ from dlcourse.nets.vit import ViT, ViTConfig
 
 # name: (how to build it, image).
 SMALL = {
-    "ResNet, basic": (lambda: ResNet(8, 4, width=8, small_images=True), (3, 32, 32)),
-    "ResNet, four stages": (lambda: ResNet(18, 4, 1, 8), (1, 32, 32)),
-    "ResNet, bottlenecks": (lambda: ResNet(50, 4, 1, 8, small_images=True), (1, 16, 16)),
-    "ResNeXt": (
-        lambda: ResNet(50, 4, width=16, groups=4, group_width=16, small_images=True), (3, 16, 16),
-    ),
-    "ResNet, pre-activation": (
-        lambda: ResNet(14, 4, width=8, pre_activation=True, small_images=True), (3, 32, 32),
-    ),
-    "ResNet-50, pre-activation": (
-        lambda: ResNet(50, 4, width=8, pre_activation=True, small_images=True), (3, 16, 16),
-    ),
     "DenseNet": (lambda: DenseNet(22, 4, 1, growth_rate=8, small_images=True), (1, 28, 28)),
-    "SE-ResNet": (lambda: SEResNet(11, 4, 1, 8, small_images=True), (1, 28, 28)),
     "NASNet-A": (
         lambda: NASNetA(1, 4, 1, width=8, dropout=0.0, small_images=True), (1, 16, 16),
     ),
@@ -52,53 +34,12 @@ SMALL = {
     ),
 }  # fmt: skip
 
-
-def loss_of(name):
-    return (lambda net, x, y: net.loss(x, y)) if name == "CapsNet" else cross_entropy
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_answers_for_every_class(name):
-    build, shape = SMALL[name]
-    assert build().eval()(images_for(shape, 3)).shape == (3, 4)
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_gradients_reach_every_parameter(name):
-    build, shape = SMALL[name]
-    assert_every_parameter_learns(build(), shape, loss_of(name))
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_one_batch_can_be_learned_by_heart(name):
-    build, shape = SMALL[name]
-    assert_fits_one_batch(build, shape, loss_of(name))
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_evaluation_is_deterministic(name):
-    build, shape = SMALL[name]
-    assert_evaluation_is_deterministic(build(), shape)
-
-
-@pytest.mark.parametrize("name", SMALL)
-def test_exports(name):
-    build, shape = SMALL[name]
-    assert_exports_and_traces(build(), shape)
+test_net = every_property(SMALL, {"CapsNet": lambda net, x, y: net.loss(x, y)})
 
 
 def test_images_need_not_be_square():
     for net in (ResNet(8, 4, width=8, small_images=True), NASNetA(1, 4, width=8)):
         assert net.eval()(torch.rand(2, 3, 40, 56)).shape == (2, 4)
-
-
-def test_the_state_of_the_random_numbers_alone_decides_the_initial_weights():
-    for build, _ in SMALL.values():
-        torch.manual_seed(3)
-        first = build().state_dict()
-        torch.manual_seed(3)
-        second = build().state_dict()
-        assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 # What is done: (function, what the message must hold).
