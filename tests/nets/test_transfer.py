@@ -110,7 +110,10 @@ def test_frozen_layers_stand_still_statistics_too():
 
 
 def test_unfreezing_brings_everything_back():
-    net = unfreeze(freeze(small_net(), but="fc"))
+    net = freeze(small_net(), but="fc")
+    net.train()(torch.rand(2, 3, 16, 16))
+    unfreeze(net)
+    assert all(module.training for module in net.modules())
     before = copy.deepcopy(net.state_dict())
     step(net, torch.optim.SGD(net.parameters(), lr=0.1))
     assert changed(before, net) == set(before)
@@ -142,6 +145,7 @@ def test_an_optimizer_with_momentum_does_not_move_what_is_frozen_later():
     step(net, optimizer)
     freeze(net, but="fc")
     before = copy.deepcopy(net.state_dict())
+    optimizer.step()  # with the gradients there are
     step(net, optimizer)
     assert changed(before, net) == {"fc.weight", "fc.bias"}
 
