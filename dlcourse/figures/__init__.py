@@ -7,6 +7,7 @@ widget whose state Python sees. `base.Figure` chooses between the two.
 
 from dlcourse.figures.activation_explorer import activation_explorer
 from dlcourse.figures.bias_variance import bias_variance
+from dlcourse.figures.convolution_explorer import convolution_explorer
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
@@ -17,6 +18,7 @@ from dlcourse.figures.timeline import timeline
 __all__ = [
     "activation_explorer",
     "bias_variance",
+    "convolution_explorer",
     "explore",
     "graph_stepper",
     "line_fit",

@@ -36,6 +36,7 @@ MAKERS = {
     "activation_explorer": figures.activation_explorer,
     "bias_variance": figures.bias_variance,
     "timeline": figures.timeline,
+    "convolution_explorer": figures.convolution_explorer,
 }
 _made = {}
 
