@@ -59,6 +59,7 @@ class Result:
         seconds: of the clock, for everything.
         cpu: seconds of processor time in the jail.
         output: the end of what the student's code printed.
+        ours: our own side failed, so that nothing is said about the submission.
     """
 
     state: str
@@ -67,6 +68,7 @@ class Result:
     seconds: float = 0.0
     cpu: float = 0.0
     output: str = ""
+    ours: bool = False
 
     @property
     def earned(self) -> float:
@@ -255,7 +257,7 @@ def not_judged(plan: Plan, reason: str) -> Result:
         Judged(c.label, c.points, (_not_yet(c, "Not judged: the grader stopped."),))
         for c in plan.checks
     )
-    return Result(NEEDS_REVIEW, checks, (reason,))
+    return Result(NEEDS_REVIEW, checks, (reason,), ours=True)
 
 
 def _severity(state: str) -> int:
