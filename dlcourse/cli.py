@@ -61,24 +61,52 @@ def _parser() -> argparse.ArgumentParser:
 def _add_grade(commands) -> None:
     grade = commands.add_parser(
         "grade",
-        help="grade a folder of notebooks, each in a jail",
+        help="grade a class, each notebook in a jail",
         description=(
-            "Grade every notebook (.ipynb) in a folder. Students' code runs in a jail; the "
-            "judgment does not. Writes DIR/grades.csv."
+            "Grade the notebooks of a class. Students' code runs in a jail; the judgment does "
+            "not. Writes tables (grades.csv, and for Canvas and Moodle), a page for each student "
+            "and one for the class into DIR. What is graded already is not graded again."
         ),
     )
     grade.add_argument(
         "assignment", metavar="ASSIGNMENT", help="as for release: a path or 07-backpropagation"
     )
-    grade.add_argument("submissions", metavar="SUBMISSIONS", type=Path, help="folder of notebooks")
+    grade.add_argument(
+        "submissions",
+        metavar="SUBMISSIONS",
+        type=Path,
+        help="a folder or zip: of notebooks, of folders, from Canvas, Moodle or nbgrader",
+    )
     grade.add_argument("--out", required=True, metavar="DIR", type=Path, help="made if missing")
-    grade.add_argument("--jobs", type=int, help="how many at a time; all processors by default")
-    grade.add_argument("--seed", type=int, default=0, help="of the run; the inputs follow from it")
+    grade.add_argument(
+        "--jobs", type=_positive, metavar="N", help="how many at a time; all processors by default"
+    )
+    grade.add_argument(
+        "--seed", type=int, help="of the run; DIR's last one by default, else a new secret one"
+    )
     grade.add_argument("--level", type=int, choices=(1, 2, 4), help="of the jail; see doctor")
     grade.add_argument(
         "--no-jail", action="store_true", help="allow level 4: strangers' code with your rights"
     )
+    grade.add_argument(
+        "--resume", action="store_true", help="only go on with the run in DIR, or say what changed"
+    )
+    grade.add_argument(
+        "--watch",
+        nargs="?",
+        type=float,
+        const=float("inf"),
+        metavar="SECONDS",
+        help="stay, and grade what is dropped into the folder, until Ctrl-C or so many seconds",
+    )
     grade.set_defaults(run=_grade)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
 
 
 def _add_data(commands) -> None:
@@ -193,9 +221,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from dlcourse.grading import assignment, folder
+    from dlcourse.grading import assignment, run
 
-    return folder.grade_folder(
+    return run.grade_class(
         assignment.find(options.assignment),
         options.submissions,
         options.out,
@@ -203,6 +231,8 @@ def _grade(options: argparse.Namespace) -> int:
         seed=options.seed,
         level=options.level,
         no_jail=options.no_jail,
+        resume=options.resume,
+        watch=options.watch,
     )
 
 

@@ -289,14 +289,19 @@ def test_a_folder_is_graded_into_a_table(tmp_path, solved, empty, capsys):
     assert cli.main(words) == 0
     with open(out / "grades.csv", encoding="utf-8", newline="") as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
-    assert set(rows) == {"ada.ipynb", "'=cmd.ipynb", "broken.ipynb"}
+    assert set(rows) == {"ada.ipynb", "'=cmd.ipynb", "broken.ipynb", "link.ipynb", "pipe.ipynb"}
     assert (rows["ada.ipynb"]["state"], rows["ada.ipynb"]["points"]) == ("graded", "10")
     assert rows["ada.ipynb"]["cross-entropy-check"] == "2.5"
     assert rows["broken.ipynb"]["state"] == "unreadable"
     assert "not JSON" in rows["broken.ipynb"]["notes"]
+    for name, reason in (("link", "a link"), ("pipe", "no ordinary file")):
+        assert (rows[f"{name}.ipynb"]["state"], rows[f"{name}.ipynb"]["points"]) == (
+            "unreadable", ""
+        )  # fmt: skip
+        assert reason in rows[f"{name}.ipynb"]["notes"]
     told = capsys.readouterr()
     assert f"Jail level {LEVELS[0]}" in told.out
-    assert "3/3" in told.err
+    assert "5/5" in told.err
 
 
 def test_level_4_is_refused_unless_it_is_typed(tmp_path, solved, capsys):
