@@ -13,6 +13,7 @@ import base64
 import json
 import os
 import platform
+import shutil
 import time
 from pathlib import Path
 
@@ -124,6 +125,43 @@ def accuracy(net, dataset):
     return 100 * (answers == t).float().mean().item()
 
 
+def speed(repeats=300):
+    """Milliseconds in Chromium for one stroke's worth of work; None where there is no Chromium.
+
+    The picture of a drawing, the net alone, and beside them how often the net could run for each
+    frame of a screen that shows 60 a second.
+    """
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None)
+    if path is None:
+        return None
+    from playwright.sync_api import sync_playwright
+
+    text = base.module_text("draw_digit").replace("export default", "globalThis.figure =")
+    text = text.replace("export ", "")
+    job = """([strokes, repeats]) => {
+      const time = (work) => {
+        for (let k = 0; k < 30; k += 1) work();
+        const start = performance.now();
+        for (let k = 0; k < repeats; k += 1) work();
+        return (performance.now() - start) / repeats;
+      };
+      const picture = raster(strokes, 0, 2.6);
+      return [time(() => raster(strokes, 0, 2.6)), time(() => forward(picture))];
+    }"""
+    with sync_playwright() as api:
+        browser = api.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.add_script_tag(content=text)
+        strokes = [[[k % 100, (7 * k) % 100] for k in range(300)]]
+        drawing, net = page.evaluate(job, [strokes, repeats])
+        browser.close()
+    return {
+        "picture_of_300_points_ms": round(drawing, 2),
+        "net_ms": round(net, 2),
+        "nets_in_a_frame": round(1000 / 60 / net, 1),
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep", action="store_true", help="measure the weights that are there")
@@ -148,6 +186,7 @@ def main():
 
     net = network()
     record["int8"] = {name: round(accuracy(net, d), 2) for name, d in tests.items()}
+    record["in_chromium"] = speed()
     record["bytes"] = WEIGHTS.stat().st_size
     record["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, one thread used"
     record["versions"] = {"python": platform.python_version(), "torch": torch.__version__}
