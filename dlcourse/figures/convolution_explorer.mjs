@@ -97,7 +97,7 @@ const by = (map) => `${map.length} × ${map[0].length}`;
 
 function render({ model, el }) {
   let maps, last, end, play, exact, cursor = [0, 0];
-  const finds = []; // pixels to entries
+  const finds = [];
   const place = ({ position }) => [Math.floor(position / last[0].length), position % last[0].length];
 
   function changed({ state, root }) {
@@ -123,7 +123,7 @@ function render({ model, el }) {
       const i = a - ring, j = b - ring, value = map[i]?.[j] ?? 0, inside = map[i]?.[j] !== undefined;
       const fill = !inside ? "none" : `color-mix(in srgb, ${k ? `var(--dl-${value < 0 ? "orange" : "blue"})` : "white"} ${
         Math.round(k ? (85 * Math.abs(value)) / most : 100 * value)}%, ${k ? "var(--fig-ground)" : "black"})`;
-      const ink = k ? "var(--fig-text)" : !inside ? "var(--fig-soft)" : value > 0.45 ? "black" : "white";
+      const ink = !inside ? "var(--fig-soft)" : k ? "var(--fig-text)" : value > 0.45 ? "black" : "white";
       return box([i, j, 1, 1], `style="fill:${fill}"`) + (cell < 25 ? "" : `<text text-anchor="middle" x="${left + cell * (b + 0.5)}" y="${
         top + cell * (a + 0.5) + 4}" style="fill:${ink}">${show(Number(value.toFixed(cell < 36 ? 1 : 2)))}</text>`);
     });
