@@ -49,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     release.set_defaults(run=_release)
     _add_data(commands)
     _add_grade(commands)
+    _add_gradescope(commands)
     doctor = commands.add_parser(
         "doctor",
         help="show which jails this machine offers, and what a jailed notebook sees",
@@ -100,6 +101,28 @@ def _add_grade(commands) -> None:
         help="stay, and grade what is dropped into the folder, until Ctrl-C or so many seconds",
     )
     grade.set_defaults(run=_grade)
+
+
+def _add_gradescope(commands) -> None:
+    gradescope = commands.add_parser(
+        "gradescope",
+        help="make the archive that grades an assignment on Gradescope",
+        description=(
+            "Write the autograder archive of an assignment for Gradescope. It holds the solutions "
+            "and the secret seed: only instructors may have it."
+        ),
+    )
+    gradescope.add_argument(
+        "assignment", metavar="ASSIGNMENT", help="as for release: a path or 07-backpropagation"
+    )
+    gradescope.add_argument("--out", required=True, metavar="ZIP", type=Path)
+    gradescope.add_argument("--seed", type=int, help="of all runs; a new secret one by default")
+    gradescope.add_argument(
+        "--no-jail",
+        action="store_true",
+        help="grade even where Gradescope's container allows no jail: it is then the only wall",
+    )
+    gradescope.set_defaults(run=_gradescope)
 
 
 def _positive(text: str) -> int:
@@ -218,6 +241,19 @@ def _doctor(options: argparse.Namespace) -> int:
         good = good and not line.lstrip().startswith(("BAD", "There is no jail"))
         print(line, flush=True)
     return 0 if good else 1
+
+
+def _gradescope(options: argparse.Namespace) -> int:
+    from dlcourse.grading import assignment, gradescope
+
+    path = gradescope.make(
+        assignment.find(options.assignment),
+        options.out,
+        seed=options.seed,
+        no_jail=options.no_jail,
+    )
+    print(f"Wrote {path}: upload it as the autograder of the assignment. It holds the solutions.")
+    return 0
 
 
 def _grade(options: argparse.Namespace) -> int:

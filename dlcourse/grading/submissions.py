@@ -140,6 +140,19 @@ def collect(source: str | Path, assignment: str) -> Collection:
     return _chosen(found, assignment)
 
 
+def collect_one(folder: str | Path, assignment: str) -> Submission:
+    """The submission in a folder that holds what one student handed in, by the same rule.
+
+    Raises:
+        ValueError: there is no notebook.
+    """
+    found = list(_in_folder(Path(folder)))
+    if not found:
+        raise ValueError("no notebook (.ipynb) was handed in")
+    one = [_Found(("student", *f.parts), f.below, f.when, f.read, f.reason) for f in found]
+    return _chosen(one, assignment).submissions[0]
+
+
 # --- what lies where ------------------------------------------------------------------------------
 
 

@@ -100,6 +100,13 @@ def test_platforms_get_points_only_where_there_is_a_grade(out):
     assert "could not be read" in moodle[5]["Feedback comments"]
 
 
+def test_points_under_review_are_not_handed_on():
+    assert report.exported(result(4.0, 3.0, "needs review")) is None
+    assert report.exported(result(4.0, 3.0, "unreadable")) is None
+    assert report.exported(result(4.0, 3.0, "out of memory")) == 7.0
+    assert report.exported(result(0.0, 0.0)) == 0.0
+
+
 def test_a_students_page_says_how_they_did(out):
     page = (out / "feedback" / "student-02.html").read_text()
     assert "8 of 10 points" in page
