@@ -100,6 +100,9 @@ def _add_grade(commands) -> None:
         metavar="SECONDS",
         help="stay, and grade what is dropped into the folder, until Ctrl-C or so many seconds",
     )
+    grade.add_argument(
+        "--gradebook", type=Path, metavar="DB", help="also write the points to nbgrader's gradebook"
+    )
     grade.set_defaults(run=_grade)
 
 
@@ -269,6 +272,7 @@ def _grade(options: argparse.Namespace) -> int:
         no_jail=options.no_jail,
         resume=options.resume,
         watch=options.watch,
+        gradebook=options.gradebook,
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dlcourse.checks.framework import NOT_YET, Step
 from dlcourse.grading import assignment, jail, report, submissions
+from dlcourse.grading import gradebook as gradebooks
 from dlcourse.grading.grade import NEEDS_REVIEW, UNREADABLE, Grader, Judged, Result
 from dlcourse.grading.store import Key, Store, assignment_hash, sha256, versions
 from dlcourse.grading.submissions import Refused, Submission
@@ -123,6 +124,7 @@ def grade_class(
     no_jail: bool = False,
     resume: bool = False,
     watch: float | None = None,
+    gradebook: Path | None = None,
     limits: jail.Limits = jail.DEFAULT,
     progress: bool = True,
     graded: Callable[[Iterator[tuple[Submission, Result]]], None] | None = None,
@@ -138,6 +140,7 @@ def grade_class(
         seed: of the run; that of the folder's latest run by default, else a new one.
         resume: refuse to begin anew: there must be a run to go on with, of the same assignment.
         watch: go on for so many seconds, and grade what is new or changed.
+        gradebook: of nbgrader, to write the points to as well.
         progress: show a bar.
         graded: called with every submission and its grade at the end of a round.
 
@@ -175,7 +178,9 @@ def grade_class(
                     for warning in collection.warnings:
                         print(f"Note: {warning}", file=sys.stderr)
                     numbers = supervisor.grade(collection.submissions)
-                    _report(collection.submissions, numbers, store, grader, name, out, graded)
+                    _report(
+                        collection.submissions, numbers, store, grader, name, out, gradebook, graded
+                    )
                     if watch is None:
                         break
                     collection, seen = _changed(handed, name, seen, until)
@@ -189,13 +194,16 @@ def grade_class(
     return 0
 
 
-def _report(handed, numbers, store, grader, name, out, graded) -> None:
+def _report(handed, numbers, store, grader, name, out, database, graded) -> None:
     def pairs():
         for submission in handed:
             yield submission, store.result(numbers[submission.student])
 
     summary = report.write(name, grader.plan, pairs, out)
     print(summary, flush=True)
+    if database is not None:
+        scored, waiting = gradebooks.import_scores(name, grader.plan, pairs(), database)
+        print(f"Wrote {scored} scores to {database}; {waiting} wait for a person there.")
     if graded is not None:
         graded(pairs())
 
