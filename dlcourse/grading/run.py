@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dlcourse.checks.calling import clean
 from dlcourse.checks.framework import NOT_YET, Step
 from dlcourse.grading import assignment, jail, report, submissions
 from dlcourse.grading import gradebook as gradebooks
@@ -176,7 +177,7 @@ def grade_class(
             try:
                 while True:
                     for warning in collection.warnings:
-                        print(f"Note: {warning}", file=sys.stderr)
+                        print(f"Note: {clean(warning)}", file=sys.stderr)
                     numbers = supervisor.grade(collection.submissions)
                     _report(
                         collection.submissions, numbers, store, grader, name, out, gradebook, graded

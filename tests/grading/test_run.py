@@ -323,6 +323,20 @@ def test_wrong_calls_are_explained(tmp_path, capsys, words, message):
 
 
 @needs_jail
+def test_names_do_not_reach_the_terminal_raw(notebook, tmp_path, capsys):
+    folder = tmp_path / "class"
+    for n in range(7):
+        lay(folder / "student-\x1b[31m", 1)
+        source = folder / "student-\x1b[31m" / "student-0000.ipynb"
+        source.rename(source.with_name(f"x{n}.ipynb"))
+    lay(folder, 1)
+    assert grade(notebook, folder, tmp_path / "out") == 0
+    told = capsys.readouterr()
+    assert "holds 7 notebooks" in told.err
+    assert "\x1b" not in told.err + told.out
+
+
+@needs_jail
 def test_a_file_that_is_no_store_is_told(tmp_path, capsys):
     lay(tmp_path / "class", 1)
     (tmp_path / "out").mkdir()
