@@ -75,7 +75,9 @@ def kills(folder: Path, count: int, times: int) -> None:
     test_run.grade(small_class.notebook(), folder, folder.parent / "calm", jobs=2)
     calm_seconds = time.perf_counter() - begin
     begin = time.perf_counter()
-    killed = test_run.disturbed(folder, folder.parent / "wild", seed=1, kills=times)
+    killed = test_run.disturbed(
+        folder, folder.parent / "wild", seed=1, kills=times, most=count // times
+    )
     seconds = time.perf_counter() - begin
     calm, wild = (test_run.grades(folder.parent / name) for name in ("calm", "wild"))
     assert len(calm) == count

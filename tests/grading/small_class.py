@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 
-from dlcourse.grading import assignment, jail, run
+from dlcourse.grading import assignment, jail, run, store
 
 ROOT = Path(__file__).parents[2]
 MANUSCRIPT = ROOT / "book" / "exercises" / "07-backpropagation.md"
@@ -61,8 +61,16 @@ def lay(folder: Path, count: int) -> Path:
 
 
 def main() -> int:
-    """As a program of its own, which may be killed: folder, out, seed."""
+    """As a program of its own, which may be killed: folder, out, seed. Each grade is told."""
     folder, out, seed = sys.argv[1:]
+    add = store.Store.add
+
+    def told(*arguments):
+        number = add(*arguments)
+        print("kept", flush=True)
+        return number
+
+    store.Store.add = told
     return run.grade_class(
         notebook(), Path(folder), Path(out), name=NAME, jobs=2, seed=int(seed), limits=LIMITS,
         progress=False,

@@ -111,36 +111,40 @@ def children(process: int) -> list[int]:
         return []
 
 
-def disturbed(folder, out, seed, kills):
-    """Grade with kill -9 at random points, of the supervisor and of slots; how many were killed."""
+def disturbed(folder, out, seed, kills, most):
+    """Grade with kill -9 of slots and supervisors in turn, each after 1 to `most` more grades."""
     chance = random.Random(seed)
     command = [sys.executable, str(Path(small_class.__file__)), str(folder), str(out), str(SEED)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
-    killed = {"supervisor": 0, "slot": 0}
+    killed = {"slot": 0, "supervisor": 0}
     while True:
         process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
+        told, left = [], chance.randint(1, most)
         try:
-            while process.poll() is None and sum(killed.values()) < kills:
-                time.sleep(chance.uniform(0.2, 1.2))
-                slots = children(process.pid)
-                if not slots:
+            for line in process.stdout:
+                told.append(line)
+                left -= line == "kept\n"
+                if left or sum(killed.values()) == kills:
                     continue
-                if chance.random() < 0.5 and killed["slot"] < kills // 2:
+                left = chance.randint(1, most)
+                time.sleep(chance.uniform(0, 0.03))  # anywhere between two grades
+                if killed["slot"] > killed["supervisor"]:
+                    process.kill()
+                    killed["supervisor"] += 1
+                    break
+                if slots := children(process.pid):
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(chance.choice(slots), signal.SIGKILL)
                         killed["slot"] += 1
-                else:
-                    process.kill()
-                    killed["supervisor"] += 1
-            told, _ = process.communicate(timeout=300)
+            process.wait(60)
         finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+            process.kill()
+            process.wait()
+            process.stdout.close()
         if process.returncode != -signal.SIGKILL:
-            assert process.returncode == 0, told
+            assert process.returncode == 0, "".join(told)
             return killed
 
 
@@ -149,9 +153,8 @@ def disturbed(folder, out, seed, kills):
 def test_kill_9_loses_and_doubles_nothing(notebook, tmp_path):
     folder = lay(tmp_path / "class", 120)
     assert grade(notebook, folder, tmp_path / "calm", jobs=2) == 0
-    killed = disturbed(folder, tmp_path / "wild", seed=5, kills=8)
-    assert killed["supervisor"] >= 2
-    assert killed["slot"] >= 2
+    killed = disturbed(folder, tmp_path / "wild", seed=5, kills=8, most=12)
+    assert min(killed.values()) >= 2
     calm, wild = grades(tmp_path / "calm"), grades(tmp_path / "wild")
     assert len(calm) == 120
     assert wild == calm
