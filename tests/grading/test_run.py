@@ -158,6 +158,7 @@ def test_kill_9_loses_and_doubles_nothing(notebook, tmp_path):
     calm, wild = grades(tmp_path / "calm"), grades(tmp_path / "wild")
     assert len(calm) == 120
     assert wild == calm
+    assert count(tmp_path / "wild") == 120, "a killed slot is made good in the same run"
     assert not [p for p in (tmp_path / "wild").rglob("*") if p.suffix == ".part"]
 
 
