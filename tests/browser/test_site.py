@@ -31,7 +31,9 @@ PAGES = sorted(
     if "_static" not in path.parts and path != SITE / "index.html"
 )
 NOTEBOOK_PAGES = [
-    name for name in PAGES if re.match(r"book/((exercises/)?\d\d-|figures\.html)", name)
+    name
+    for name in PAGES
+    if re.match(r"book/((exercises/)?\d\d-|(figures|datasets|write-an-assignment)\.html)", name)
 ]
 every_page = pytest.mark.parametrize("name", PAGES or ["(the site is not built)"])
 every_notebook_page = pytest.mark.parametrize("name", NOTEBOOK_PAGES or ["(the site is not built)"])
