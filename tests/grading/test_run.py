@@ -278,8 +278,8 @@ def test_a_watched_folder_is_graded_as_it_fills(notebook, tmp_path, monkeypatch)
             signal.raise_signal(signal.SIGINT)
 
     begin = time.monotonic()
-    assert grade(notebook, folder, out, watch=60.0, graded=graded) == 0
-    assert time.monotonic() - begin < 50, "Ctrl-C ends it"
+    assert grade(notebook, folder, out, watch=600.0, graded=graded) == 0
+    assert time.monotonic() - begin < 500, "Ctrl-C ends it"
     assert rounds[:2] == [{}, {"student-0000": 1.5}]
     assert rounds[2]["student-0000"] < 1.5
     assert count(out) == 2
