@@ -1,7 +1,7 @@
 // Ideas, models and data sets by year: sizes on a logarithmic scale above, ideas in the lanes of their
 // waves below. One of them is selected, and the figure says what it was. timeline.py is its other half.
 
-import { MARKS, arrows, axes, escape, mount, show } from "./kit.mjs";
+import { MARKS, arrows, axes, escape, mount, select, show, slider } from "./kit.mjs";
 
 const KINDS = {
   model: { label: "Models, by parameters", one: "a model", color: "blue", mark: "circle" },
@@ -38,10 +38,8 @@ export function doublingMonths(items) {
 }
 
 function render({ model, el }) {
-  const page = `<div class="dl-row"><label class="dl-field">Show<select data-key="kind" aria-label="Show">${
-    Object.entries(FIELDS.kind.options).map(([key, text]) => `<option value="${key}">${text}</option>`).join("")}
-    </select></label><label class="dl-slide" style="flex: 2 1 190px"><span>From the year</span><output></output>
-    <input type="range" data-key="first" aria-label="From the year" min="1930" max="2015" step="5"></label>
+  const page = `<div class="dl-row">${select("kind", FIELDS.kind)}
+    <div style="flex: 2 1 190px">${slider("first", FIELDS.first)}</div>
     <div style="display: flex; gap: 8px"><button type="button" data-go="-1" aria-label="Earlier">‹ Earlier</button>
     <button type="button" data-go="1" aria-label="Later">Later ›</button>
     <button type="button" class="dl-reset">Reset</button></div></div>
