@@ -5,12 +5,15 @@ window's entry (i, j) lies for all positions at once; with it, a convolution bec
 product: the entries under each position form a column, the filters form the rows.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .ops import as_tensors, op
+
+CACHE_BYTES = 4 << 20  # what a processor keeps close by, roughly
 
 
 @dataclass(frozen=True)
@@ -86,14 +89,25 @@ class Window:
         rows = x.shape[1] // groups * self.size[0] * self.size[1]
         return views.reshape(len(x), groups, rows, counts[0] * counts[1])
 
-    def scatter(self, columns, channels, picture):
-        """Add every entry of `columns` to the place it came from; the transpose of `columns`."""
-        counts = self.positions(picture)
-        parts = columns.reshape(len(columns), channels, self.size[0] * self.size[1], *counts)
+    def scatter(self, filters, rows, picture):
+        """Lay the filters under every position, as strong as `rows` say, and add up what overlaps.
+
+        This is the transpose of taking columns and multiplying them by `filters`. A few pictures
+        are done at a time: columns that fit into the processor's cache are added up twice as fast.
+
+        filters (G, K/G, C/G kh kw), rows (N, G, K/G, oh ow) -> (N, C, H, W).
+        """
+        counts, entries = self.positions(picture), self.size[0] * self.size[1]
+        channels = len(filters) * filters.shape[2] // entries
         height, width = (n + 2 * p for n, p in zip(picture, self.padding, strict=True))
-        padded = np.zeros((len(columns), channels, height, width), columns.dtype)
-        for entry, (rows, cols) in enumerate(self.entries(counts)):
-            padded[:, :, rows, cols] += parts[:, :, entry]
+        padded = np.zeros((len(rows), channels, height, width), rows.dtype)
+        column_bytes = channels * entries * math.prod(counts) * rows.itemsize
+        step = max(1, CACHE_BYTES // column_bytes)
+        for some in (slice(start, start + step) for start in range(0, len(rows), step)):
+            columns = filters.mT @ rows[some]
+            parts = columns.reshape(len(columns), channels, entries, *counts)
+            for entry, (down, across) in enumerate(self.entries(counts)):
+                padded[some, :, down, across] += parts[:, :, entry]
         return self.crop(padded)
 
 
@@ -134,7 +148,7 @@ def _conv2d(x, weight, bias, /, window, groups):
         return g.reshape(len(x), groups, len(weight) // groups, columns.shape[-1])
 
     def to_x(g):
-        return window.scatter(filters.mT @ rows(g), x.shape[1], x.shape[2:])
+        return window.scatter(filters, rows(g), x.shape[2:])
 
     def to_weight(g):
         return (rows(g) @ columns.mT).sum(axis=0).reshape(weight.shape)
@@ -189,7 +203,6 @@ def conv_transpose2d(
 def _conv_transpose2d(x, weight, bias, /, window, picture, groups):
     filters = _filters(weight, groups)  # (G, C/G, K/G kh kw)
     rows = x.reshape(len(x), groups, len(weight) // groups, x.shape[2] * x.shape[3])
-    channels = weight.shape[1] * groups  # K
 
     def to_x(g):
         return (filters @ window.columns(g, groups)).reshape(x.shape)
@@ -197,7 +210,7 @@ def _conv_transpose2d(x, weight, bias, /, window, picture, groups):
     def to_weight(g):
         return (rows @ window.columns(g, groups).mT).sum(axis=0).reshape(weight.shape)
 
-    value = window.scatter(filters.mT @ rows, channels, picture) + bias.reshape(-1, 1, 1)
+    value = window.scatter(filters, rows, picture) + bias.reshape(-1, 1, 1)
     return value, (to_x, to_weight, lambda g: g.sum(axis=(0, 2, 3)))
 
 

@@ -108,11 +108,13 @@ class Tensor:
         for node in self._latest_first():
             gradient = gradients.pop(node)
             if node.is_leaf:
-                node.grad = gradient.copy() if node.grad is None else node.grad + gradient
+                node.grad = gradient if node.grad is None else node.grad + gradient
             for parent, vjp in node._take_history():
                 if parent.requires_grad:
                     share = unbroadcast(vjp(gradient), parent.shape)
                     share = share.astype(parent.dtype, copy=False)
+                    if parent.is_leaf and (share is gradient or not share.flags.owndata):
+                        share = share.copy()  # a leaf keeps it: nobody else may write to it
                     gradients[parent] = gradients[parent] + share if parent in gradients else share
 
     def _first_gradient(self, gradient):
@@ -129,7 +131,7 @@ class Tensor:
                 f"backward: gradient has shape {gradient.shape}, the tensor has {self.shape}; "
                 "they must be equal"
             )
-        return gradient.astype(self.dtype, copy=False)
+        return gradient.astype(self.dtype)
 
     def _latest_first(self):
         """The tensors behind this one, each before the ones it was computed from.
