@@ -55,6 +55,10 @@ def _parser() -> argparse.ArgumentParser:
         help="show which jails this machine offers, and what a jailed notebook sees",
         description="Try every level of the jail, and prove from inside what the best one holds.",
     )
+    doctor.add_argument(
+        "--level", type=int, choices=(1, 2, 3), help="look into this one instead of the best"
+    )
+    doctor.add_argument("--image", metavar="NAME", help="for level 3, as for grade")
     doctor.set_defaults(run=_doctor)
     return parser
 
@@ -85,7 +89,10 @@ def _add_grade(commands) -> None:
     grade.add_argument(
         "--seed", type=int, help="of the run; DIR's last one by default, else a new secret one"
     )
-    grade.add_argument("--level", type=int, choices=(1, 2, 4), help="of the jail; see doctor")
+    grade.add_argument("--level", type=int, choices=(1, 2, 3, 4), help="of the jail; see doctor")
+    grade.add_argument(
+        "--image", metavar="NAME", help="for level 3: a container image, instead of building one"
+    )
     grade.add_argument(
         "--no-jail", action="store_true", help="allow level 4: strangers' code with your rights"
     )
@@ -237,10 +244,12 @@ def _data_verify(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from dlcourse.grading import doctor
+    from dlcourse.grading import container, doctor
 
+    if options.level == 3:
+        return container.examine(options.image)
     good = True
-    for line in doctor.report():
+    for line in doctor.report(options.level):
         good = good and not line.lstrip().startswith(("BAD", "There is no jail"))
         print(line, flush=True)
     return 0 if good else 1
@@ -260,8 +269,17 @@ def _gradescope(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from dlcourse.grading import assignment, run
+    from dlcourse.grading import assignment, container, run
 
+    if options.level == 3:
+        return container.grade(
+            assignment.find(options.assignment),
+            options.submissions,
+            options.out,
+            _words(options),
+            jobs=options.jobs,
+            image=options.image,
+        )
     return run.grade_class(
         assignment.find(options.assignment),
         options.submissions,
@@ -274,6 +292,15 @@ def _grade(options: argparse.Namespace) -> int:
         watch=options.watch,
         gradebook=options.gradebook,
     )
+
+
+def _words(options: argparse.Namespace) -> list[str]:
+    """The options that the judge in a container gets."""
+    if options.gradebook:
+        raise ValueError("--gradebook works where nbgrader is installed, not in a container")
+    words = ["--seed", str(options.seed)] if options.seed is not None else []
+    words += ["--watch", str(options.watch)] if options.watch is not None else []
+    return [*words, "--resume"] if options.resume else words
 
 
 if __name__ == "__main__":

@@ -197,17 +197,25 @@ def _findings(level: int, limits: jail.Limits, found: dict) -> Iterator[Finding]
     yield Finding("limits", shown, known.keys() >= wanted)
 
 
-def report() -> Iterator[str]:
-    """The lines that `dlcourse doctor` prints: the machine, the levels, what the best one holds."""
+def report(wanted: int | None = None) -> Iterator[str]:
+    """The lines that `dlcourse doctor` prints: the machine, the levels, what one of them holds.
+
+    Args:
+        wanted: level 1 or 2; the best that works by default.
+    """
     user = "root" if os.getuid() == 0 else f"user {os.getuid()}"
     python, system = platform.python_version(), f"{platform.system()} {platform.release()}"
     yield f"Python {python} on {system}, as {user}"
     best = None
     for level, name in jail.NAMES.items():
         why = jail.obstacle(level)
-        best = level if best is None and not why and level in jail.BEST else best
+        if best is None and not why and (level in jail.BEST if wanted is None else level == wanted):
+            best = level
         state = "only with --no-jail" if level == 4 else why or "works"
         yield f"level {level}  {name}: {state}"
+    if best is None and wanted is not None:
+        yield f"There is no jail of level {wanted} here."
+        return
     if best is None:
         yield "There is no jail here: do not grade strangers' notebooks on this machine."
         return

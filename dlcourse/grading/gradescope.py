@@ -16,28 +16,11 @@ import zipfile
 from pathlib import Path
 
 from dlcourse.checks.framework import PASSED
-from dlcourse.grading import assignment, jail, submissions
+from dlcourse.grading import assignment, bundle, jail, submissions
 from dlcourse.grading.grade import NEEDS_REVIEW, UNREADABLE, Grader, Result
 from dlcourse.grading.rebuild import Plan
 
-PACKAGE = Path(__file__).resolve().parents[1]
-REQUIRES = [
-    "matplotlib>=3.8", "msgpack>=1.0", "nbformat>=5.9", "jupytext>=1.16", "numpy>=2.0",
-    "scikit-learn>=1.4", "tqdm>=4.66",
-]  # fmt: skip
 _ROOT = "/autograder"
-
-_SETUP = """\
-#!/usr/bin/env bash
-# Runs once, when the container is built.
-set -euo pipefail
-apt-get update -q
-DEBIAN_FRONTEND=noninteractive apt-get install -qy \\
-  python3 python3-venv bubblewrap libseccomp2
-python3 -c 'import sys; assert sys.version_info >= (3, 11), "choose a base image with Python 3.11"'
-python3 -m venv /opt/dlcourse
-/opt/dlcourse/bin/pip install --no-cache-dir {requires}
-"""
 
 _RUN = """\
 #!/usr/bin/env bash
@@ -45,7 +28,7 @@ _RUN = """\
 set -euo pipefail
 cd {root}/source
 export PYTHONPATH={root}/source OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-exec /opt/dlcourse/bin/python -P -m dlcourse.grading.gradescope {root}
+exec {python} -P -m dlcourse.grading.gradescope {root}
 """
 
 
@@ -64,12 +47,10 @@ def make(path: str | Path, out: str | Path, *, seed: int | None = None, no_jail=
     path, out = Path(path), Path(out)
     plan = Plan.of(assignment.read(path))
     seed = secrets.randbelow(2**31) if seed is None else seed
-    torch = any(name.split(".")[0] == "torch" for name in plan.modules)
-    requires = " ".join(f"'{name}'" for name in [*REQUIRES, *(["torch>=2.4"] if torch else [])])
     settings = {"assignment": path.name, "seed": seed, "no_jail": bool(no_jail)}
     texts = {
-        "setup.sh": _SETUP.format(requires=requires),
-        "run_autograder": _RUN.format(root=_ROOT),
+        "setup.sh": bundle.set_up(plan.modules),
+        "run_autograder": _RUN.format(root=_ROOT, python=bundle.PYTHON),
         "settings.json": json.dumps(settings),
         path.name: path.read_text(encoding="utf-8"),
     }
@@ -80,8 +61,8 @@ def make(path: str | Path, out: str | Path, *, seed: int | None = None, no_jail=
             program = name in ("setup.sh", "run_autograder")
             entry.external_attr = (0o100755 if program else 0o100644) << 16
             archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
-        for file in sorted(PACKAGE.rglob("*.py")):
-            archive.write(file, Path("dlcourse", file.relative_to(PACKAGE)))
+        for file, name in bundle.files():
+            archive.write(file, name)
     return out
 
 

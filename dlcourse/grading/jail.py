@@ -22,7 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlcourse.grading import confine, seccomp, wire
+from dlcourse.grading import wire
+
+if os.name == "posix":  # Windows can have level 3 alone, which is a container with a Linux in it
+    from dlcourse.grading import confine, seccomp
 
 BEST = (1, 2)  # what is tried when no level is asked for, in this order
 
@@ -223,7 +226,9 @@ def obstacle(level: int, environment: Environment | None = None) -> str:
     if level == 4:
         return ""
     if level == 3:
-        return _no_container()
+        from dlcourse.grading import container
+
+        return container.find()[1]
     if sys.platform != "linux":
         return f"it needs Linux, this is {sys.platform}"
     if level == 1 and not shutil.which("bwrap"):
@@ -260,46 +265,6 @@ def _known_obstacle() -> str:
     return ""
 
 
-def _no_container() -> str:
-    """What keeps level 3 away."""
-    for program in ("docker", "podman"):
-        if not shutil.which(program):
-            continue
-        try:
-            asked = subprocess.run([program, "version"], capture_output=True, text=True, timeout=20)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return f"{program} does not answer ({type(error).__name__})"
-        if asked.returncode == 0:
-            return ""
-        said = asked.stderr.strip().splitlines()
-        return (
-            f"{program} is installed, but does not work: {said[-1] if said else 'no reason given'}"
-        )
-    return "neither docker nor podman is installed"
-
-
-def container(
-    program: str, image: str, command: Sequence[str], *, read: Path, write: Path, memory: int
-) -> list[str]:
-    """The command line of level 3: the judge at level 2, in a container without a network.
-
-    Args:
-        program: "docker" or "podman".
-        image: an image with dlcourse and its `grading` extra.
-        command: what to run in it.
-        read, write: the folders with the submissions and for the results.
-        memory: MB for the whole container.
-    """
-    return [
-        program, "run", "--rm", "--init", "--network", "none", "--read-only",
-        "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
-        "--user", "65534:65534", "--memory", f"{memory}m", "--memory-swap", f"{memory}m",
-        "--pids-limit", "512", "--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=64m",
-        "--volume", f"{read}:/submissions:ro", "--volume", f"{write}:/out:rw",
-        image, *command,
-    ]  # fmt: skip
-
-
 def choose(level: int | None = None, *, no_jail: bool = False) -> int:
     """The level to use: the one asked for if it works, else the best that does.
 
@@ -312,7 +277,7 @@ def choose(level: int | None = None, *, no_jail: bool = False) -> int:
         return 4
     if level == 3:
         raise JailError(
-            "level 3 is a container around this program: `dlcourse doctor` shows the command"
+            "level 3 is a container around this program: `dlcourse grade --level 3` starts it"
         )
     reasons = []
     for candidate in BEST if level is None else (level,):

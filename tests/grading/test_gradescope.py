@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 from dlcourse import cli
-from dlcourse.grading import assignment, gradescope, jail
+from dlcourse.grading import assignment, bundle, gradescope, jail
 from dlcourse.grading.grade import Grader
 
 ROOT = Path(__file__).parents[2]
@@ -161,4 +161,4 @@ def test_its_packages_have_the_bounds_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     known = {*project["dependencies"], *project["optional-dependencies"]["grading"],
              *project["optional-dependencies"]["torch"]}  # fmt: skip
-    assert set(gradescope.REQUIRES) <= known
+    assert set(bundle.REQUIRES) <= known

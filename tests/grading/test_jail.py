@@ -98,30 +98,6 @@ def test_no_jail_must_be_said():
     assert jail.choose(4, no_jail=True) == 4
 
 
-def test_a_container_that_does_not_answer_is_told(monkeypatch, tmp_path):
-    program = tmp_path / "docker"
-    program.write_text("#!/bin/sh\necho starting >&2\necho no daemon here >&2\nexit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert jail.obstacle(3) == "docker is installed, but does not work: no daemon here"
-    program.write_text("#!/bin/sh\nexit 0\n")
-    assert jail.obstacle(3) == ""
-
-
-def test_the_command_of_a_container_shuts_it():
-    words = jail.container(
-        "podman", "image", ["dlcourse", "grade"], read=Path("/in"), write=Path("/o"), memory=2000
-    )
-    line = " ".join(words)
-    assert line.startswith("podman run --rm --init --network none --read-only --cap-drop ALL")
-    for option in ("--security-opt no-new-privileges", "--user 65534:65534",
-                   "--memory 2000m", "--volume /in:/submissions:ro",
-                   "--volume /o:/out:rw", "--pids-limit 512"):  # fmt: skip
-        assert option in line
-    assert words[-3:] == ["image", "dlcourse", "grade"]
-    assert not {"--privileged", "--cap-add"} & set(words)
-
-
 def test_bubblewrap_binds_nothing_but_libraries():
     environment = jail.Environment.current()
     words = jail.bubblewrap(environment, ["true"], root=False)
