@@ -7,7 +7,7 @@ student's code is called in `calling`, and how its numbers are compared in `comp
 """
 
 from dlcourse.checks.calling import Answer, call, untouched
-from dlcourse.checks.compare import compare, compare_dict, number, numeric_gradient
+from dlcourse.checks.compare import compare, compare_dict, compare_text, number, numeric_gradient
 from dlcourse.checks.framework import Hint, Result, Step, Steps, check
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "check",
     "compare",
     "compare_dict",
+    "compare_text",
     "number",
     "numeric_gradient",
     "untouched",

@@ -239,10 +239,11 @@ def _extreme_logits(cross_entropy, y, factors):
     )
     loss, right = number("loss", answer["loss"]), factors["loss"] * 800.0
     if abs(loss) < 0.9 * abs(right):
+        fact = f"`loss` is {float(loss):.4g}, expected {right:.4g}"
         raise Hint(
-            f"`loss` is {float(loss):.4g}, expected {right:.4g}: two of the five examples are 2000 "
-            "logits off. A small constant inside the log, or a clip, hides such an error instead "
-            f"of measuring it. {stable}"
+            f"{fact}: two of the five examples are 2000 logits off. A small constant inside the "
+            f"log, or a clip, hides such an error instead of measuring it. {stable}",
+            f"{fact}.",
         )
     compare("loss", loss, right, advice=stable)
     dz = np.zeros((5, 4))  # no finite differences here: 1000 swallows their digits

@@ -21,13 +21,15 @@ class Answer:
     Reading a value that is not there raises the `Hint` that says why, in the step that needs it.
     """
 
-    def __init__(self, function: str, values: Mapping, hint: str, changed: Mapping[str, type]):
+    def __init__(
+        self, function: str, values: Mapping, hint: str, changed: Mapping[str, type], fact: str = ""
+    ):
         self.function, self.changed = function, changed
-        self._values, self._hint = values, hint
+        self._values, self._hint, self._fact = values, hint, fact or hint
 
     def __getitem__(self, name: str):
         if self._hint:
-            raise Hint(self._hint)
+            raise Hint(self._hint, self._fact)
         if _is_nothing(self._values[name]):
             raise Hint(
                 f"`{name}` is not written yet: `{self.function}` returned "
@@ -50,20 +52,21 @@ def call(function: Callable, /, *, returns: Sequence[str], **inputs) -> Answer:
         hint = f"Expected a function, got {describe(function)}: hand over its name, without `(...)`"
         return Answer(called, {}, hint, {})
     given = copy.deepcopy(inputs)
-    values, hint = {}, ""
+    values, hint, fact = {}, "", ""
     with calm() as said:
         try:
             returned = function(*given.values())
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() is no Exception
-            hint = _explain(error, called, inputs)
+            fact, way_on = _explain(error, called, inputs)
+            hint = f"{fact}\n{way_on}".strip()
         else:
             values, hint = _unpack(returned, called, returns)
     if hint and said:
         hint += f"\nPython also warned: {clean(said[0])}"
     changed = {k: type(v) for k, v in inputs.items() if not _same(v, given[k])}
-    return Answer(called, values, hint, changed)
+    return Answer(called, values, hint, changed, fact)
 
 
 def untouched(answer: Answer) -> None:
@@ -106,26 +109,24 @@ def _unpack(returned, called: str, returns: Sequence[str]) -> tuple[dict, str]:
     )
 
 
-def _explain(error: BaseException, called: str, inputs: Mapping) -> str:
-    """The hint for an error in the student's code: what, where, on which inputs, and a way on."""
+def _explain(error: BaseException, called: str, inputs: Mapping) -> tuple[str, str]:
+    """An error in the student's code: what, where and on which inputs; and a way on, or ""."""
     frame = _student_frame(error)
     if isinstance(error, NotImplementedError):
         if frame and frame.name != called:
             return (
                 f"`{called}` calls `{frame.name}`, which is not written yet: write that one first."
-            )
+            ), ""
         return (
             f"`{called}` is not written yet: put your code in the place of "
             "`raise NotImplementedError()`, run that cell, then this one."
-        )
+        ), ""
     lines = [f"`{called}` stopped with {_name(error)}"]
     if frame:
         line = f": `{clean(frame.line)}`" if frame.line else "."
         lines.append(f"It happened in {clean(frame.name)}, line {frame.lineno}{line}")
     lines.append(f"The inputs were {', '.join(_brief(k, v) for k, v in inputs.items())}.")
-    if way_on := _way_on(error, frame, called, inputs):
-        lines.append(way_on)
-    return "\n".join(lines)
+    return "\n".join(lines), _way_on(error, frame, called, inputs)
 
 
 def _way_on(error: BaseException, frame, called: str, inputs: Mapping) -> str:

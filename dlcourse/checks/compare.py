@@ -1,11 +1,12 @@
-"""Comparing a student's numbers with the right ones, and naming the mistake.
+"""Comparing a student's numbers or words with the right ones, and naming the mistake.
 
 `compare` passes in silence or raises the `Hint` of the likeliest mistake: first those that the
 check expects, then what goes wrong everywhere (a transpose, a missing sum over the batch, a sign, a
 factor). `numeric_gradient` gives the right gradient of a formula without anyone deriving it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,17 +66,17 @@ def compare(
     array = array.astype(float)
     if close(array, expected):
         return
-    for wrong, hint in usual:
-        if close(array, wrong):
-            raise Hint(f"`{name}`: {hint}")
     sizes = sizes or {}
     if array.shape != expected.shape:
-        raise Hint(_about_shape(name, array, expected, close, sizes))
-    if not np.isfinite(array).all():
-        raise Hint(f"{_first_infinity(name, array)} {advice or _INFINITE}")
-    difference = _first_difference(name, array, expected, close, where)
-    pattern = _about_values(array, expected, close, sizes)
-    raise Hint(f"{difference} {pattern or advice}".strip())
+        fact, about = _shapes(name, array, expected, sizes), _about_shape
+    elif not np.isfinite(array).all():
+        fact, about = _first_infinity(name, array), lambda *_: advice or _INFINITE
+    else:
+        fact, about = _first_difference(name, array, expected, close, where), _about_values
+    for wrong, hint in usual:
+        if close(array, wrong):
+            raise Hint(f"`{name}`: {hint}", fact)
+    raise Hint(f"{fact} {about(array, expected, close, sizes) or advice}".strip(), fact)
 
 
 def number(name: str, got) -> np.ndarray:
@@ -105,7 +106,8 @@ def compare_dict(
         raise Hint(f"`{name}` is {describe(got)}; expected a dict with one number for each key.")
     for key in expected:
         if key not in got:
-            raise Hint(f"`{name}` has no entry for {key!r}. {explain(key, np.nan)}".strip())
+            fact = f"`{name}` has no entry for {key!r}."
+            raise Hint(f"{fact} {explain(key, np.nan)}".strip(), fact)
     if extra := [key for key in got if key not in expected]:
         raise Hint(f"`{name}` has an entry for {extra[0]!r}, which was not asked for.")
     for key, right in expected.items():
@@ -115,8 +117,42 @@ def compare_dict(
         value = number(entry, got[key])
         if not _Closeness.of(value, np.asarray(right))(value, right):
             yours, wanted = _show(float(value), right)
-            reason = explain(key, float(value))
-            raise Hint(f"`{entry}` is {yours}, expected {wanted}. {reason}".strip())
+            fact = f"`{entry}` is {yours}, expected {wanted}."
+            raise Hint(f"{fact} {explain(key, float(value))}".strip(), fact)
+
+
+def compare_text(
+    name: str,
+    got,
+    expected: str | Sequence[str],
+    *,
+    usual: Iterable[tuple[str, str]] = (),
+    exact: bool = False,
+    reveal: bool = True,
+) -> None:
+    """Raise a `Hint` unless `got` is the expected text.
+
+    Args:
+        name: what the student calls the text.
+        got: what the student returned.
+        expected: the right text, or several that are.
+        usual: pairs of a wrong text and the hint that explains it.
+        exact: whether upper and lower case, white space and a last full stop count, as in a text
+            that was computed. A word for an answer is right however it is written.
+        reveal: whether hints may quote the right text. False for a question that has one answer.
+    """
+    if not isinstance(got, str):
+        raise Hint(f"`{name}` is {describe(got)}; expected a text, in quotes.")
+    read = (lambda text: text) if exact else _plain
+    accepted = [expected] if isinstance(expected, str) else list(expected)
+    if read(got) in map(read, accepted):
+        return
+    nearest = max(accepted, key=lambda text: _likeness(got, text))
+    fact = _first_character(name, got, nearest) if reveal else f"`{name}` is {_quote(got)}: no."
+    for wrong, hint in usual:
+        if read(got) == read(wrong):
+            raise Hint(f"`{name}`: {hint}", fact)
+    raise Hint(f"{fact} {_about_text(got, nearest)}".strip(), fact)
 
 
 def as_numbers(name: str, got) -> np.ndarray:
@@ -166,29 +202,32 @@ class _Closeness:
         return np.shape(a) == np.shape(b) and bool(self.entries(a, b).all())
 
 
-def _about_shape(name, array, expected, close, sizes) -> str:
-    """What is wrong with an array of the wrong shape."""
+def _shapes(name, array, expected, sizes) -> str:
+    """The shape of an array and the one it should have."""
     wanted = f"shape {_letters(expected.shape, sizes)}" if expected.shape else "one number"
     if array.shape == ():
-        return (
-            f"`{name}` is a single number, expected {wanted}. A sum or a mean without `axis=` runs "
-            "over everything: give it the axis."
-        )
-    start = f"`{name}` has shape {_letters(array.shape, sizes)}, expected {wanted}. "
+        return f"`{name}` is a single number, expected {wanted}."
+    return f"`{name}` has shape {_letters(array.shape, sizes)}, expected {wanted}."
+
+
+def _about_shape(array, expected, close, sizes) -> str:
+    """How an array may have come to a wrong shape."""
+    if array.shape == ():
+        return "A sum or a mean without `axis=` runs over everything: give it the axis."
     if array.ndim > 1 and array.T.shape == expected.shape:
         if close(array.T, expected):
-            return start + "The numbers are right, but transposed: return the `.T` of it."
-        return start + "Is it transposed? (Its numbers are not right either.)"
+            return "The numbers are right, but transposed: return the `.T` of it."
+        return "Is it transposed? (Its numbers are not right either.)"
     if [n for n in array.shape if n != 1] == [n for n in expected.shape if n != 1]:
-        return start + "They differ in an axis of length 1 only: see `keepdims`, or use `reshape`."
+        return "They differ in an axis of length 1 only: see `keepdims`, or use `reshape`."
     letter = {length: name for name, length in sizes.items()}
     for axis, length in enumerate(array.shape):
         which = f"axis {axis}" + (" (the batch)" if letter.get(length) == "B" else "")
         if close(array.sum(axis), expected):
-            return start + f"A sum over {which} is missing: `.sum(axis={axis})`."
+            return f"A sum over {which} is missing: `.sum(axis={axis})`."
         if close(array.mean(axis), expected):
-            return start + f"A mean over {which} is missing: `.mean(axis={axis})`."
-    return start + "Write down the shape of every factor; where two meet, their lengths agree."
+            return f"A mean over {which} is missing: `.mean(axis={axis})`."
+    return "Write down the shape of every factor; where two meet, their lengths agree."
 
 
 def _about_values(array, expected, close, sizes) -> str:
@@ -268,6 +307,45 @@ def _letters(shape: tuple[int, ...], sizes: Mapping[str, int]) -> str:
     if not shape or any(length not in letter for length in shape):
         return str(shape)
     return f"{shape} = ({', '.join(letter[n] for n in shape)}{',' if len(shape) == 1 else ''})"
+
+
+def _plain(text: str) -> str:
+    """A text without what a reader passes over: case, white space, the full stop."""
+    return " ".join(text.casefold().split()).rstrip(" .")
+
+
+def _likeness(a: str, b: str) -> float:
+    """0 for texts that have nothing in common, 1 for equal ones. Long ones count by their start."""
+    return difflib.SequenceMatcher(None, _plain(a[:200]), _plain(b[:200])).ratio()
+
+
+def _quote(text: str, longest: int = 40) -> str:
+    return repr(text if len(text) <= longest else text[:longest] + "…")
+
+
+def _first_character(name: str, got: str, expected: str) -> str:
+    pairs = enumerate(zip(got, expected, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), min(len(got), len(expected)))
+    if not got or not same:
+        return f"`{name}` is {_quote(got)}, expected {_quote(expected)}."
+    ends = "ends there" if same == len(got) else f"goes on with {_quote(got[same:])}"
+    more = f"expected {_quote(expected[same:])}" if same < len(expected) else "expected no more"
+    return f"`{name}` is right up to character {same} and {ends}, {more}."
+
+
+def _about_text(got: str, expected: str) -> str:
+    """What a wrong text has in common with the right one, or ""."""
+    if not got.strip():
+        return "It is empty."
+    if got.split() == expected.split():
+        return "The two differ in white space alone."
+    if _plain(got) == _plain(expected):
+        return "The two differ in upper and lower case, white space or a full stop alone."
+    if got[::-1] == expected:
+        return "It is written backward."
+    if sorted(got.split()) == sorted(expected.split()):
+        return "These are the right words in another order."
+    return "That is close: is it spelled right?" if _likeness(got, expected) > 0.8 else ""
 
 
 def _show(a: float, b: float) -> tuple[str, str]:

@@ -80,11 +80,12 @@ def xor_network(steps, xor_network, *, seed=0):
         for shift in [*shifts, np.zeros((4, 2)) + 0.05, np.zeros((4, 2)) - 0.05]:
             if (wrong := _wrong_corner(weights, _CORNERS + shift)) is not None:
                 x = (_CORNERS + shift)[wrong]
-                raise Hint(
+                fact = (
                     f"At ({x[0]:g}, {x[1]:g}) the network answers otherwise than at "
-                    f"({_CORNERS[wrong, 0]:g}, {_CORNERS[wrong, 1]:g}): a line passes through that "
-                    "corner or close by. Move it halfway to the next corner."
+                    f"({_CORNERS[wrong, 0]:g}, {_CORNERS[wrong, 1]:g})"
                 )
+                why = "a line passes through that corner or close by. Move it halfway to the next."
+                raise Hint(f"{fact}: {why}", f"{fact}.")
 
 
 def _judge_xor(weights):
@@ -97,7 +98,7 @@ def _judge_xor(weights):
         f"({x[0]:g}, {x[1]:g}) gives h = ({h[0]:g}, {h[1]:g}), y = {y:g}"
         for x, h, y in zip(_CORNERS, hidden, answers, strict=True)
     )
-    hint = f"Your network computes: {table}. XOR is 0, 1, 1, 0."
+    fact = hint = f"Your network computes: {table}. XOR is 0, 1, 1, 0."
     if np.array_equal(answers, [1, 0, 0, 1]):
         hint += " That is its opposite: turn the signs of w2 and b2 around."
     elif np.array_equal(answers, [0, 1, 1, 1]):
@@ -116,7 +117,7 @@ def _judge_xor(weights):
         hint += " The two hidden neurons always agree: one of them is wasted."
     else:
         hint += " The hidden neurons may do: look at the last one."
-    raise Hint(hint)
+    raise Hint(hint, fact)
 
 
 def _wrong_corner(weights, x):
@@ -325,10 +326,11 @@ def _whole(name, got, right, sizes, usual):
     value = float(number(name, got))
     if value == right:
         return
+    fact = f"`{name}` of {sizes} is {value:.10g}, expected {right}"
     for wrong, hint in usual:
         if value == wrong:
-            raise Hint(f"`{name}` of {sizes} is {value:g}, expected {right}: {hint}")
-    raise Hint(f"`{name}` of {sizes} is {value:.10g}, expected {right}.")
+            raise Hint(f"{fact}: {hint}", f"{fact}.")
+    raise Hint(f"{fact}.")
 
 
 # --- a hat ----------------------------------------------------------------------------------------
@@ -353,10 +355,11 @@ def hat(steps, hat, *, seed=0):
             wrong = np.flatnonzero(~np.isclose(got, wanted, rtol=1e-4, atol=1e-4))
             if len(wrong):
                 at, (left, peak, end) = wrong[0], case
-                raise Hint(
+                fact = (
                     f"For left = {left:.3g}, peak = {peak:.3g}, right = {end:.3g}, your network is "
-                    f"{got[at]:.4g} at x = {x[at]:.4g}, expected {wanted[at]:.4g}. {says}"
+                    f"{got[at]:.4g} at x = {x[at]:.4g}, expected {wanted[at]:.4g}."
                 )
+                raise Hint(f"{fact} {says}", fact)
 
     with steps("0 up to `left`", 0.3):
         judge(

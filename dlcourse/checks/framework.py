@@ -30,8 +30,21 @@ from dlcourse.checks.report import as_html, as_text
 PASSED, NOT_YET, WAITS = "passed", "not yet", "waits"
 
 
+# How much a check tells, by the level that it is asked for with `explain=`.
+EXPLAIN = ("right or not yet", "also what differs", "also which mistake that looks like")
+
+
 class Hint(Exception):
-    """Raised inside a step whose answer is not right yet; its text is what the student reads."""
+    """Raised inside a step whose answer is not right yet; its text is what the student reads.
+
+    Args:
+        text: what differs, and which mistake that looks like.
+        fact: what differs, alone, for `explain=1`; the whole text by default.
+    """
+
+    def __init__(self, text: str, fact: str | None = None):
+        super().__init__(text)
+        self.fact = text if fact is None else fact
 
 
 @dataclass(frozen=True)
@@ -92,9 +105,14 @@ def _in_a_notebook() -> bool:
 
 
 class Steps:
-    """Collects the steps of one run of a check; calling it opens the next one."""
+    """Collects the steps of one run of a check; calling it opens the next one.
 
-    def __init__(self):
+    Args:
+        explain: how much the hints tell: see `EXPLAIN`.
+    """
+
+    def __init__(self, explain: int = len(EXPLAIN) - 1):
+        self.explain = explain
         self.done: list[Step] = []
 
     @contextlib.contextmanager
@@ -111,7 +129,7 @@ class Steps:
         try:
             yield
         except Hint as hint:
-            state, text = NOT_YET, str(hint)
+            state, text = NOT_YET, ("", hint.fact, str(hint))[self.explain]
         except Exception as error:
             state, text = NOT_YET, _fault(error)
         else:
@@ -137,16 +155,24 @@ def check(points: float) -> Callable:
     The function takes `steps`, then what the student wrote, then the keyword `seed`, from which it
     draws its inputs: the same seed gives the same inputs. Where it also takes the keyword `large`,
     False by default, grading asks for larger inputs with it. The check takes the same without
-    `steps`.
+    `steps`, and the keyword `explain`: 2 by default, 1 for hints that say what differs but not
+    which mistake that looks like, 0 for none, as in an examination.
     """
 
     def decorate(judge: Callable) -> Callable:
         signature = inspect.signature(judge)
         parameters = list(signature.parameters.values())[1:]
+        most = len(EXPLAIN) - 1
+        parameters.append(
+            inspect.Parameter("explain", inspect.Parameter.KEYWORD_ONLY, default=most)
+        )
 
         @functools.wraps(judge)
-        def run(*answers, seed: int = 0, **options) -> Result:
-            steps = Steps()
+        def run(*answers, seed: int = 0, explain: int = most, **options) -> Result:
+            if explain not in range(len(EXPLAIN)):
+                levels = ", ".join(f"{level} ({told})" for level, told in enumerate(EXPLAIN))
+                raise ValueError(f"{judge.__name__}: explain is {explain!r}; levels are {levels}")
+            steps = Steps(explain)
             options["seed"] = seed
             signature.bind(steps, *answers, **options)  # a wrong call is no wrong answer: raise
             with calm():

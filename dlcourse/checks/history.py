@@ -26,9 +26,8 @@ def perceptron_pass(steps, perceptron_pass, *, seed=0):
         compare("w", answer["w"], right, usual=usual, sizes=sizes)
     with steps("the number of mistakes", 0.5):
         if float(number("mistakes", answer["mistakes"])) == 9 - mistakes:
-            raise Hint(
-                f"`mistakes` is {9 - mistakes}, expected {mistakes}: these are the right ones."
-            )
+            fact = f"`mistakes` is {9 - mistakes}, expected {mistakes}"
+            raise Hint(f"{fact}: these are the right ones.", f"{fact}.")
         compare("mistakes", answer["mistakes"], mistakes)
     with steps("weights of zero move", 0.5):
         zero = call(perceptron_pass, w=np.zeros(3), X=X, y=y, returns=("w", "mistakes"))

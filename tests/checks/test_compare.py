@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlcourse.checks import Hint, compare, compare_dict, number
+from dlcourse.checks import Hint, compare, compare_dict, compare_text, number
 
 RIGHT = np.array([[1.0, -2.0, 0.5], [3.0, 0.25, -1.5]])  # (B, K) = (2, 3)
 SQUARE = np.array([[1.0, 2.0], [-3.0, 5.0]])
@@ -161,3 +161,34 @@ def test_compare_dict(got, says):
     with pytest.raises(Hint) as told:
         compare_dict("d", got, expected, explain=lambda key, value: f"because {key} is {value}")
     assert says in str(told.value)
+
+
+POEM = "a rose is a rose"
+
+
+@pytest.mark.parametrize(
+    ("got", "options", "says"),
+    [
+        (7, {}, "`t` is the number 7; expected a text, in quotes."),
+        ("", {}, "`t` is '', expected 'a rose is a rose'. It is empty."),
+        ("two", {}, "`t` is 'two', expected 'a rose is a rose'."),
+        ("a rose is a tulip", {}, "right up to character 12 and goes on with 'tulip', expected 'r"),
+        ("a rose is", {}, "right up to character 9 and ends there, expected ' a rose'"),
+        ("a rose is a rose is", {}, "goes on with ' is', expected no more"),
+        ("a rose is  a rose", {"exact": True}, "differ in white space alone"),
+        ("A rose is a rose", {"exact": True}, "upper and lower case"),
+        ("esor a si esor a", {}, "It is written backward."),
+        ("rose a is rose a", {}, "the right words in another order"),
+        ("a rose iz a rose", {"reveal": False}, "`t` is 'a rose iz a rose': no. That is close: is"),
+        ("a pose", {"usual": [("A  POSE.", "no flower!")]}, "`t`: no flower!"),
+        ("x" * 500, {}, "`t` is '" + "x" * 40 + "…', expected"),
+    ],
+)
+def test_compare_text(got, options, says):
+    for right in ("A rose is  a rose.", "two roses"):
+        compare_text("t", right, [POEM, "two roses"])
+    compare_text("t", POEM, POEM, exact=True)
+    with pytest.raises(Hint) as told:
+        compare_text("t", got, POEM, **options)
+    assert says in str(told.value)
+    assert (POEM in str(told.value)) <= options.get("reveal", True)

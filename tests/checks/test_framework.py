@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from dlcourse.checks import Hint, Step, call, check, numeric_gradient, untouched
+from dlcourse.checks import Hint, Step, call, check, compare, numeric_gradient, untouched
 from dlcourse.checks import backpropagation as assignment
 from dlcourse.checks.framework import Result
 
@@ -198,6 +198,37 @@ def test_a_warning_is_told_beside_an_error():
     assert "Python also warned: divide by zero" in double(noisy).steps[0].hint
 
 
+def test_hints_tell_as_much_as_is_asked_for():
+    @check(points=1.0)
+    def third(steps, third, *, seed=0):
+        answer = call(third, x=3.0, returns=("y",))
+        with steps("a third", 1.0):
+            compare("y", answer["y"], 1.0, usual=[(9.0, "divide, do not multiply.")])
+
+    def hints(answer):
+        results = [third(answer, explain=level) for level in (0, 1, 2)]
+        assert all(result == 0 for result in results)
+        return [result.steps[0].hint for result in results]
+
+    assert third(lambda x: x / 3, explain=0) == 1
+    assert hints(lambda x: 3 * x) == ["", "`y` is 9, expected 1.", "`y`: divide, do not multiply."]
+    nothing, fact, both = hints(lambda x: y)  # noqa: F821
+    assert nothing == ""
+    assert "NameError" in fact
+    assert both == f"{fact}\nIs it spelled right, and has the cell that defines it been run?"
+    with pytest.raises(ValueError, match=r"explain is 3; levels are 0 \(right or not yet\), 1"):
+        third(lambda x: x, explain=3)
+
+
+def test_a_fault_in_a_check_is_told_at_every_level():
+    @check(points=1.0)
+    def broken(steps, broken, *, seed=0):
+        with steps("anything", 1.0):
+            raise KeyError("k")
+
+    assert "a fault in the check" in broken(lambda: 0, explain=0).steps[0].hint
+
+
 @pytest.mark.parametrize("name", ["neuron_backward", "cross_entropy", "two_layer_backward"])
 def test_no_global_state_is_changed(name):
     np.random.seed(5)
@@ -250,7 +281,7 @@ def test_a_wrong_call_of_a_check_raises():
 def test_the_signature_shows_what_to_hand_over():
     import inspect
 
-    assert str(inspect.signature(double)) == "(double, *, seed=0)"
+    assert str(inspect.signature(double)) == "(double, *, seed=0, explain=2)"
 
 
 # --- how a result looks ---------------------------------------------------------------------------
