@@ -86,6 +86,21 @@ def test_tensors_without_entries(name):
         np.testing.assert_array_equal(tensor.grad, reference.grad.numpy())
 
 
+@pytest.mark.parametrize("cache", [1, 2000, 5000], ids=["one by one", "in twos", "in fives"])
+def test_pictures_that_do_not_fit_into_the_cache_together(cache, monkeypatch):
+    """Seven pictures, whose columns take 864 bytes each."""
+    rng = np.random.default_rng(0)
+    x, weight = rng.standard_normal((7, 2, 5, 4)), rng.standard_normal((3, 2, 3, 3))
+    leaves = [Tensor(array, requires_grad=True) for array in (x, weight)]
+    theirs = [torch.tensor(array, requires_grad=True) for array in (x, weight)]
+    g = rng.standard_normal((7, 3, 3, 2))
+    monkeypatch.setattr(conv, "CACHE_BYTES", cache)
+    conv.conv2d(*leaves).backward(g)
+    torch.nn.functional.conv2d(*theirs).backward(torch.tensor(g))
+    for mine, other in zip(leaves, theirs, strict=True):
+        np.testing.assert_allclose(mine.grad, other.grad, rtol=1e-10, atol=1e-12)
+
+
 def test_convolution_and_pooling_of_no_pictures():
     x = Tensor(np.zeros((0, 2, 5, 5)), requires_grad=True)
     weight = Tensor(np.ones((3, 2, 3, 3)), requires_grad=True)
