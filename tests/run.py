@@ -29,7 +29,7 @@ STAGES = {
     "notebooks": [*PYTEST, "--nbval-lax", "chapters", "--ignore=chapters/exercises",
                   "--nbval-cell-timeout=120", "-n", "2", "--dist", "loadfile"],
     "chapters": [*PYTEST, "tests/book", "-m", "book"],
-    "browser": [*PYTEST, "tests/browser", "-m", "browser"],
+    "browser": [*PYTEST, "tests/browser", "-m", "browser", "-n", "2", "--dist", "loadfile"],
     "grading": [*PYTEST, "tests/grading", "tests/checks", "-n", "2", "--dist", "loadfile"],
 }  # fmt: skip
 
