@@ -186,7 +186,11 @@ def make_site(book: Book, outputs: Outputs, left_out: list[Page]) -> list[str]:
     _remove_pages(book.site)
     with (book.build / "book.log").open("w", encoding="utf-8") as log:
         status, warning = _Status(log, sys.stdout), _Warnings(log, sys.stdout, book.root)
-        with contextlib.redirect_stdout(status), contextlib.redirect_stderr(warning):
+        with (
+            contextlib.redirect_stdout(status),
+            contextlib.redirect_stderr(warning),
+            _unraisable(log),
+        ):
             result = build_sphinx(
                 book.root,
                 book.site,
@@ -209,6 +213,20 @@ def make_site(book: Book, outputs: Outputs, left_out: list[Page]) -> list[str]:
     if result and not warning.lines:
         return ["Sphinx failed without a warning"]
     return warning.lines
+
+
+@contextlib.contextmanager
+def _unraisable(log):
+    """Log what objects say that fail while they are collected, such as the loop of an old kernel.
+
+    Python tells it on stderr at any time, in several lines: none of them is about the book.
+    """
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda about: log.write(f"Ignored: {about.exc_value!r} {about.object}\n")
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def _remove_pages(site):

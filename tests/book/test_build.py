@@ -1,8 +1,12 @@
 """The driver behind `make book`: what it tells, what it keeps, and how it recovers."""
 
+import contextlib
 import errno
+import gc
+import io
 import re
 import shutil
+import sys
 
 import build
 import execute
@@ -193,6 +197,21 @@ def test_a_warning_of_a_cell_fails_the_build(tiny_book):
 
 
 @pytest.mark.slow
+def test_what_fails_while_it_is_collected_is_no_warning():
+    class Old:
+        def __del__(self):
+            raise OSError("a loop that was closed twice")
+
+    log, console = io.StringIO(), io.StringIO()
+    warning = build._Warnings(log, console, build.ROOT)
+    with contextlib.redirect_stderr(warning), build._unraisable(log):
+        Old()
+        gc.collect()
+        print("x.md:1: WARNING: a real one", file=sys.stderr)
+    assert warning.lines == ["x.md:1: WARNING: a real one"]
+    assert "closed twice" in log.getvalue()
+
+
 def test_notebooks_out_of_step_fail_the_build(tiny_book):
     assert tiny_book.build("--notebooks").returncode == 0
     tiny_book.edit("book/01-one.md", "Text.", "Other text.")
