@@ -1,7 +1,10 @@
 """The program of one slot of a `Grader`: it grades what comes, one submission at a time."""
 
 import multiprocessing.connection
+import os
+import select
 import sys
+import threading
 import time
 
 from dlcourse.grading import grade, jail
@@ -10,6 +13,7 @@ from dlcourse.grading import grade, jail
 def main() -> None:
     """Serve on the connection whose number is the first argument, until it is closed."""
     connection = multiprocessing.connection.Connection(int(sys.argv[1]))
+    threading.Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
     plan, level, limits, place = connection.recv()
     given = grade.judges_names(plan)
     try:
@@ -25,6 +29,15 @@ def main() -> None:
         connection.send(str(error))
     except (EOFError, ConnectionError):
         return
+
+
+def _end_with(connection: int) -> None:
+    """End this process and its jail when whoever started it is gone, in mid-submission too."""
+    hung_up = select.poll()
+    hung_up.register(connection, 0)
+    hung_up.poll()
+    time.sleep(1.0)  # one that waits for work has ended in good order by now
+    os._exit(1)
 
 
 def _again(plan, given, warden, submission, seed) -> grade.Result:
