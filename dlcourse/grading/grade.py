@@ -303,10 +303,10 @@ class Grader:
         self.level = jail.choose(level, no_jail=no_jail)
         self.jobs = jobs or len(os.sched_getaffinity(0))
         self.limits = limits
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
 
     def __enter__(self) -> "Grader":
-        self._slots = [_Slot(self, place) for place in range(self.jobs)]
+        self._slots = [Slot(self, place) for place in range(self.jobs)]
         return self
 
     def __exit__(self, *_) -> None:
@@ -346,7 +346,7 @@ class Grader:
         if not self._slots:
             raise RuntimeError("use the grader in a `with` block: with Grader(...) as grader")
         waiting, free = iter(submissions), list(self._slots)
-        busy: dict[_Slot, Hashable] = {}
+        busy: dict[Slot, Hashable] = {}
         more = True
         try:
             while more or busy:
@@ -370,7 +370,7 @@ class Grader:
                 slot.replace()
 
 
-def _finished(busy: Mapping["_Slot", Hashable]) -> list["_Slot"]:
+def _finished(busy: Mapping["Slot", Hashable]) -> list["Slot"]:
     """Slots that have an answer, have died or are overdue; waits until there is one."""
     while busy:
         left = min(slot.overdue for slot in busy) - time.monotonic()
@@ -384,8 +384,13 @@ def _finished(busy: Mapping["_Slot", Hashable]) -> list["_Slot"]:
     return []
 
 
-class _Slot:
-    """A process of ours that grades one submission at a time; a lost one is replaced."""
+class Slot:
+    """A process of ours that grades one submission at a time; a lost one is replaced.
+
+    Args:
+        grader: or another with a plan, a level and limits.
+        place: among all slots; as root, each has a user of its own.
+    """
 
     def __init__(self, grader: Grader, place: int):
         self.grader, self.place = grader, place
@@ -406,6 +411,13 @@ class _Slot:
         self.connection = multiprocessing.connection.Connection(ours.detach())
         grader = self.grader
         self.connection.send((grader.plan, grader.level, grader.limits, self.place))
+
+    def grade(self, submission: bytes, seed: int) -> Result:
+        """Grade one submission and wait for it."""
+        self.begin(submission, seed)
+        left = self.overdue - time.monotonic()
+        multiprocessing.connection.wait([self.connection], max(left, 0))
+        return self.result()
 
     def begin(self, submission: bytes, seed: int) -> None:
         self.overdue = time.monotonic() + self.grader.limits.total + _SPARE
