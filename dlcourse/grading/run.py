@@ -8,6 +8,7 @@ Of a student who hands in again, the submission that `submissions.collect` choos
 grades of earlier ones stay in the file.
 """
 
+import functools
 import os
 import secrets
 import sys
@@ -126,6 +127,7 @@ def grade_class(
     resume: bool = False,
     watch: float | None = None,
     gradebook: Path | None = None,
+    dask: str | None = None,
     limits: jail.Limits = jail.DEFAULT,
     progress: bool = True,
     graded: Callable[[Iterator[tuple[Submission, Result]]], None] | None = None,
@@ -142,6 +144,7 @@ def grade_class(
         resume: refuse to begin anew: there must be a run to go on with, of the same assignment.
         watch: go on for so many seconds, and grade what is new or changed.
         gradebook: of nbgrader, to write the points to as well.
+        dask: address of the scheduler of a cluster that grades; this machine by default.
         progress: show a bar.
         graded: called with every submission and its grade at the end of a round.
 
@@ -164,7 +167,8 @@ def grade_class(
         raise ValueError(f"{out} holds no run to resume; leave --resume out to begin one")
     until = time.monotonic() + (watch or 0.0)
     # The jail is tried before anything is written.
-    grader = Grader(notebook, level=level, jobs=jobs, limits=limits, no_jail=no_jail)
+    make = Grader if dask is None else functools.partial(_cluster(), address=dask)
+    grader = make(notebook, level=level, jobs=jobs, limits=limits, no_jail=no_jail)
     out.mkdir(parents=True, exist_ok=True)
     with Store(out / FILE) as store:
         about = versions(grader.plan, limits)
@@ -193,6 +197,17 @@ def grade_class(
                 print("\nStopped. The same command goes on from here.", file=sys.stderr)
                 return 130
     return 0
+
+
+def _cluster() -> type:
+    """The class that grades on a cluster; it needs a package that others do not."""
+    try:
+        from dlcourse.grading.cluster import Cluster
+    except ModuleNotFoundError as error:
+        raise OSError(
+            f'--dask needs Dask ({error}): pip install "dlcourse[dask]", here and on every worker'
+        ) from None
+    return Cluster
 
 
 def _report(handed, numbers, store, grader, name, out, database, graded) -> None:

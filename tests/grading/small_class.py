@@ -61,8 +61,8 @@ def lay(folder: Path, count: int) -> Path:
 
 
 def main() -> int:
-    """As a program of its own, which may be killed: folder, out, seed. Each grade is told."""
-    folder, out, seed = sys.argv[1:]
+    """As a program of its own, which may be killed: folder, out, seed, cluster. Each grade is told."""
+    folder, out, seed, *cluster = sys.argv[1:]
     add = store.Store.add
 
     def told(*arguments):
@@ -73,7 +73,7 @@ def main() -> int:
     store.Store.add = told
     return run.grade_class(
         notebook(), Path(folder), Path(out), name=NAME, jobs=2, seed=int(seed), limits=LIMITS,
-        progress=False,
+        progress=False, dask=cluster[0] if cluster else None,
     )  # fmt: skip
 
 
