@@ -84,7 +84,16 @@ def _add_grade(commands) -> None:
     )
     grade.add_argument("--out", required=True, metavar="DIR", type=Path, help="made if missing")
     grade.add_argument(
-        "--jobs", type=_positive, metavar="N", help="how many at a time; all processors by default"
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="how many at a time, on each machine; all processors by default",
+    )
+    grade.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="grade on a Dask cluster, whose scheduler is at tcp://HOST:PORT; see its workers' "
+        "part in the instructor guide",
     )
     grade.add_argument(
         "--seed", type=int, help="of the run; DIR's last one by default, else a new secret one"
@@ -291,6 +300,7 @@ def _grade(options: argparse.Namespace) -> int:
         resume=options.resume,
         watch=options.watch,
         gradebook=options.gradebook,
+        dask=options.dask,
     )
 
 
