@@ -209,7 +209,7 @@ class Cluster:
             the most.
         limits: of each submission.
         no_jail: allow level 4.
-        grace: seconds to wait for a worker when there is none.
+        grace: seconds to wait for a worker when there is none; a minute by default.
 
     Raises:
         ClusterError: nobody answers, there are no workers, or one does not judge as we would.
@@ -224,11 +224,12 @@ class Cluster:
         jobs: int | None = None,
         limits: jail.Limits = jail.DEFAULT,
         no_jail: bool = False,
-        grace: float = GRACE,
+        grace: float | None = None,
     ):
         notebook = assignment.read(source) if isinstance(source, str | Path) else source
         self.plan = Plan.of(notebook)
-        self.address, self.limits, self.grace = address, limits, grace
+        self.address, self.limits = address, limits
+        self.grace = GRACE if grace is None else grace
         self._asked = (level, no_jail)
         self._most_jobs = jobs
         self._versions = versions(self.plan, limits)
@@ -246,7 +247,7 @@ class Cluster:
         self.jobs = sum(_jobs(found["threads"], jobs) for found in fit.values())
         for worker, found in fit.items():
             if jobs is not None and found["threads"] < jobs:
-                _say(f"{worker} has {found['threads']} threads, and grades no more at a time.")
+                _say(f"{worker} grades {found['threads']} at a time: it has no more threads")
         self._client: Client | None = None
 
     def __enter__(self) -> "Cluster":
@@ -302,13 +303,18 @@ class Cluster:
         more = True
         try:
             while True:
-                while (more or back) and self._room(away):
-                    many = max(1, min(MOST, int(TOGETHER / seconds)))
-                    batch = back.popleft() if back else _next_batch(waiting, many)
-                    more = more and bool(batch.items)
-                    if batch.items:
-                        self._send(batch, seed, away)
-                if not (more or back or away):
+                while more or back:
+                    if not back:
+                        if away and not self._room(away):
+                            break
+                        batch = _next_batch(waiting, max(1, min(MOST, int(TOGETHER / seconds))))
+                        more = bool(batch.items)
+                        back.extend([batch] * more)
+                    elif self._room(away):
+                        self._send(back.popleft(), seed, away)
+                    else:
+                        break
+                if not (back or away):
                     return
                 for event in self._happened():
                     if isinstance(event, tuple):
@@ -340,8 +346,6 @@ class Cluster:
     # --- what is under way
 
     def _room(self, away: dict[str, _Batch]) -> bool:
-        if not self._ready:  # see whether there is anything left to do
-            return not away
         most = 2 * sum(self._ready.values())
         return len(away) < most and sum(batch.size for batch in away.values()) < MOST_BYTES
 

@@ -61,7 +61,7 @@ def lay(folder: Path, count: int) -> Path:
 
 
 def main() -> int:
-    """As a program of its own, which may be killed: folder, out, seed, cluster. Each grade is told."""
+    """As a program of its own, which may be killed: folder, out, seed[, cluster]. Each is told."""
     folder, out, seed, *cluster = sys.argv[1:]
     add = store.Store.add
 
