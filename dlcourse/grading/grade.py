@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from dlcourse.checks import framework
 from dlcourse.checks.calling import clean
 from dlcourse.grading import assignment, jail, proxies
-from dlcourse.grading.rebuild import ANSWER, EXTRA, Check, Plan, Unreadable, rebuild
+from dlcourse.grading.rebuild import ANSWER, EXTRA, Cell, Check, Plan, Unreadable, rebuild
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -89,7 +89,7 @@ def submission_seed(seed: int, submission: bytes) -> int:
 
 
 @dataclass
-class _Run:
+class Run:
     """One submission on its way through the jail."""
 
     plan: Plan
@@ -111,12 +111,12 @@ class _Run:
             self.finish()
             if time.monotonic() >= self.deadline:
                 return False
-            self.link = proxies.Link(self.warden, self.deadline, self.warden.limits.call)
+            self.link = self.connect()
             for cell in self.cells:
                 if cell.label in self.fatal:
                     continue
                 try:
-                    self.link.ask("run", cell.label, cell.source, cell.kind == EXTRA)
+                    self.run_cell(cell)
                 except proxies.Lost as lost:
                     self.bad[cell.label] = lost
                     self.fatal.add(cell.label)
@@ -124,6 +124,14 @@ class _Run:
                 except Exception as error:
                     self.bad[cell.label] = error
         return True
+
+    def connect(self) -> proxies.Link:
+        """A new process, in which nothing has run yet."""
+        return proxies.Link(self.warden, self.deadline, self.warden.limits.call)
+
+    def run_cell(self, cell: Cell) -> None:
+        """Run one cell there; raises what its code raises."""
+        self.link.ask("run", cell.label, cell.source, cell.kind == EXTRA)
 
     def finish(self) -> None:
         """End the process, if there is one, and take down how it ended."""
@@ -151,9 +159,7 @@ class _Run:
     def judge(self, check: Check, seed: int) -> Judged:
         """Run one check cell of the instructor's against the student's process."""
         if not self.ready():
-            self.states.append(TIMED_OUT)
-            hint = "Not judged: the time for the whole notebook was used up before."
-            return Judged(check.label, check.points, (_not_yet(check, hint),))
+            return self.too_late(check)
         answers = {name for names in self.plan.answers.values() for name in names}
         given = {
             name: _Seeded(value, seed) if _is_checks(value) else value
@@ -166,11 +172,17 @@ class _Run:
             self.states.append(NEEDS_REVIEW)
             reason = clean(f"{type(error).__name__}: {error}")
             self.notes.append(f"{check.label}: the check itself stopped with {reason}")
-            return Judged(check.label, check.points, (_not_yet(check, reason),))
+            return Judged(check.label, check.points, (not_yet(check, reason),))
         steps = tuple(replace(step, hint=clean(step.hint, 2000)) for step in result.steps)
         if any(step.hint.startswith("The check itself stopped with") for step in steps):
             self.states.append(NEEDS_REVIEW)
         return Judged(check.label, check.points, steps)
+
+    def too_late(self, check: Check) -> Judged:
+        """What a check gives for which no time is left."""
+        self.states.append(TIMED_OUT)
+        hint = "Not judged: the time for the whole notebook was used up before."
+        return Judged(check.label, check.points, (not_yet(check, hint),))
 
     def resolve(self, name: str):
         """An answer by its name, or what stands for one that is not there."""
@@ -187,7 +199,8 @@ def _is_checks(value) -> bool:
     return inspect.ismodule(value) and value.__name__.startswith("dlcourse.checks.")
 
 
-def _not_yet(check: Check, hint: str) -> framework.Step:
+def not_yet(check: Check, hint: str) -> framework.Step:
+    """All of a check as one step that gives nothing."""
     return framework.Step("the whole check", check.points, framework.NOT_YET, hint)
 
 
@@ -213,7 +226,16 @@ class _Seeded:
         return functools.partial(found, seed=self._seed, **large)
 
 
-def grade_one(plan: Plan, given: dict, warden: jail.Warden, submission: bytes, seed: int) -> Result:
+def grade_one(
+    plan: Plan,
+    given: dict,
+    warden: jail.Warden,
+    submission: bytes,
+    seed: int,
+    *,
+    rebuild: Callable = rebuild,
+    runs: type[Run] = Run,
+) -> Result:
     """Grade one submission in this process; never raises because of what was handed in.
 
     Args:
@@ -222,17 +244,18 @@ def grade_one(plan: Plan, given: dict, warden: jail.Warden, submission: bytes, s
         warden: gives jailed processes.
         submission: the bytes of a notebook.
         seed: of the run.
+        rebuild, runs: how the notebook is put together, and how it is run and judged.
     """
     start = time.monotonic()
     try:
         rebuilt = rebuild(plan, submission)
     except Unreadable as reason:
         checks = tuple(
-            Judged(c.label, c.points, (_not_yet(c, f"The file cannot be read: {reason}."),))
+            Judged(c.label, c.points, (not_yet(c, f"The file cannot be read: {reason}."),))
             for c in plan.checks
         )
         return Result(UNREADABLE, checks, (str(reason),), time.monotonic() - start)
-    run = _Run(plan, warden, rebuilt.cells, given, start + warden.limits.total)
+    run = runs(plan, warden, rebuilt.cells, given, start + warden.limits.total)
     run.notes += rebuilt.notes
     secret = submission_seed(seed, submission)
     try:
@@ -254,7 +277,7 @@ def grade_one(plan: Plan, given: dict, warden: jail.Warden, submission: bytes, s
 def not_judged(plan: Plan, reason: str) -> Result:
     """The result where our own side failed: no points, and a person looks at it."""
     checks = tuple(
-        Judged(c.label, c.points, (_not_yet(c, "Not judged: the grader stopped."),))
+        Judged(c.label, c.points, (not_yet(c, "Not judged: the grader stopped."),))
         for c in plan.checks
     )
     return Result(NEEDS_REVIEW, checks, (reason,), ours=True)
@@ -279,7 +302,7 @@ class Grader:
     """Grades submissions of one assignment, several at a time; use it in a `with` block.
 
     Args:
-        source: the manuscript's path, or its notebook as `assignment.read` gives it.
+        source: the manuscript's path, or its notebook as `assignment.read` gives it, or its plan.
         level: of the jail; the best that works by default.
         jobs: how many at a time; the number of processors by default.
         limits: of each submission.
@@ -291,7 +314,7 @@ class Grader:
 
     def __init__(
         self,
-        source: "str | Path | NotebookNode",
+        source: "str | Path | NotebookNode | Plan",
         *,
         level: int | None = None,
         jobs: int | None = None,
@@ -299,7 +322,7 @@ class Grader:
         no_jail: bool = False,
     ):
         notebook = assignment.read(source) if isinstance(source, str | Path) else source
-        self.plan = Plan.of(notebook)
+        self.plan = notebook if isinstance(notebook, Plan) else Plan.of(notebook)
         self.level = jail.choose(level, no_jail=no_jail)
         self.jobs = jobs or len(os.sched_getaffinity(0))
         self.limits = limits

@@ -14,7 +14,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dlcourse.grading import assignment
 
@@ -68,6 +68,8 @@ class Plan:
         imports: the instructor's own import lines, for the judge's side.
         known: ids of all of the instructor's cells -> their source.
         modules: packages that the given cells import: worth loading once for all.
+        files: name -> content of what a notebook finds in its folder.
+        tamperable: the checks run in the student's process, so their points can be forged.
     """
 
     cells: tuple[Cell, ...]
@@ -77,6 +79,8 @@ class Plan:
     imports: str
     known: Mapping[str, str]
     modules: tuple[str, ...]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    tamperable: bool = False
 
     @classmethod
     def of(cls, notebook) -> "Plan":
@@ -105,7 +109,7 @@ class Plan:
             cells.append(Cell(label, empty.source, GIVEN))
             lines = [n for n in tree.body if isinstance(n, ast.Import | ast.ImportFrom)]
             imports += map(ast.unparse, lines)
-            modules += [name for line in lines for name in _modules(line)]
+            modules += [name for line in lines for name in modules_of(line)]
         return cls(
             tuple(cells), tuple(checks), answers, places, "\n".join(imports), known,
             tuple(dict.fromkeys(modules)),
@@ -135,7 +139,8 @@ def _reads(node: ast.Name) -> bool:
     return isinstance(node.ctx, ast.Load)
 
 
-def _modules(line: ast.Import | ast.ImportFrom) -> list[str]:
+def modules_of(line: ast.Import | ast.ImportFrom) -> list[str]:
+    """The modules that an import line loads."""
     if isinstance(line, ast.Import):
         return [alias.name for alias in line.names]
     return [line.module] if line.module and not line.level else []
@@ -173,7 +178,7 @@ def rebuild(plan: Plan, submission: bytes) -> Rebuilt:
     Raises:
         Unreadable: they are no notebook, or one beyond all measure.
     """
-    handed = list(_code_cells(_parse(submission)))
+    handed = list(_code_cells(parsed(submission)))
     notes: list[str] = []
     retyped = [c.answer for c in handed if c.answer in plan.answers]
     notes += [f"{label}: its cell was turned into text" for label in retyped]
@@ -186,7 +191,12 @@ def rebuild(plan: Plan, submission: bytes) -> Rebuilt:
     return Rebuilt(tuple(cells), tuple(notes), bool(doubtful))
 
 
-def _parse(submission: bytes) -> dict:
+def parsed(submission: bytes) -> dict:
+    """The JSON of a stranger's notebook; its cells are still anything.
+
+    Raises:
+        Unreadable: it is none, or one beyond all measure.
+    """
     if len(submission) > MAX_BYTES:
         size, most = len(submission) / 1e6, MAX_BYTES / 1e6
         raise Unreadable(f"it has {size:.0f} MB, more than the {most:.0f} MB that are read")
@@ -222,22 +232,23 @@ def _code_cells(notebook: dict) -> Iterator[_Handed]:
     for cell in notebook["cells"]:
         if not isinstance(cell, dict):
             continue
-        about = _dict(_dict(cell, "metadata"), "nbgrader")
-        ids = (about.get("grade_id"), cell.get("id"), _dict(cell, "metadata").get("id"))
+        about = part(part(cell, "metadata"), "nbgrader")
+        ids = (about.get("grade_id"), cell.get("id"), part(cell, "metadata").get("id"))
         ids = tuple(i if isinstance(i, str) else "" for i in ids)
         if cell.get("cell_type") == "code":
-            yield _Handed(place, _text(cell.get("source")), ids)
+            yield _Handed(place, text_of(cell.get("source")), ids)
             place += 1
         elif about.get("solution") is True and ids[0]:
             yield _Handed(-1, "", ids, answer=ids[0])
 
 
-def _dict(parent: dict, key: str) -> dict:
+def part(parent: dict, key: str) -> dict:
+    """A dict within a stranger's dict; an empty one in place of anything else."""
     value = parent.get(key)
     return value if isinstance(value, dict) else {}
 
 
-def _text(source) -> str:
+def text_of(source) -> str:
     """A cell's text, which notebooks keep as one string or as a list of lines."""
     if isinstance(source, list):
         return "".join(line for line in source if isinstance(line, str))

@@ -85,12 +85,14 @@ def sha256(data: bytes) -> str:
 
 
 def assignment_hash(notebook, plan: Plan) -> str:
-    """Of the assignment with its solutions, and of the modules of checks that it uses."""
+    """Of the assignment with its solutions, of the checks that it uses, and of its files."""
     digest = hashlib.sha256(nbformat.writes(notebook).encode())
     given = [value for value in judges_names(plan).values() if inspect.ismodule(value)]
     for module in sorted(given, key=lambda module: module.__name__):
         if module.__name__.startswith("dlcourse.checks.") and getattr(module, "__file__", None):
             digest.update(Path(module.__file__).read_bytes())
+    for name, content in sorted(plan.files.items()):
+        digest.update(f"{name}\0{sha256(content)}".encode())
     return digest.hexdigest()
 
 
