@@ -28,6 +28,7 @@ import numpy as np
 from dlcourse.checks.report import as_html, as_text
 
 PASSED, NOT_YET, WAITS = "passed", "not yet", "waits"
+BY_HAND = "by hand"  # a person judges it; no check gives this
 
 
 # How much a check tells, by the level that it is asked for with `explain=`.
@@ -53,7 +54,7 @@ class Step:
 
     title: str
     points: float
-    state: str  # PASSED, NOT_YET, or WAITS: not judged before the steps above it pass
+    state: str  # PASSED, NOT_YET, BY_HAND, or WAITS: not judged before the steps above it pass
     hint: str = ""
 
     @property

@@ -8,9 +8,9 @@ import html
 import re
 import textwrap
 
-_GLYPH = {"passed": "✓", "not yet": "✗", "waits": "…"}
+_GLYPH = {"passed": "✓", "not yet": "✗", "waits": "…", "by hand": "☐"}
 # Each has at least three to one against white and against a notebook's dark grey.
-_COLOR = {"passed": "#1f9d6b", "not yet": "#d9622b", "waits": "#80868b"}
+_COLOR = {"passed": "#1f9d6b", "not yet": "#d9622b", "waits": "#80868b", "by hand": "#80868b"}
 
 _SAME = "For the same reason."
 _LATER = "Judged once the steps above pass."

@@ -47,6 +47,11 @@ class Judged:
     def earned(self) -> float:
         return min(round(sum(step.earned for step in self.steps), 6), self.points)
 
+    @property
+    def waiting(self) -> float:
+        """Points that a person has yet to give or to refuse."""
+        return sum(step.points for step in self.steps if step.state == framework.BY_HAND)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -77,6 +82,10 @@ class Result:
     @property
     def points(self) -> float:
         return sum(check.points for check in self.checks)
+
+    @property
+    def waiting(self) -> float:
+        return round(sum(check.waiting for check in self.checks), 6)
 
 
 def submission_seed(seed: int, submission: bytes) -> int:

@@ -8,11 +8,13 @@ import ast
 import builtins
 import contextlib
 import linecache
+import os
 import random
 import re
 import sys
 import types
 import warnings
+from pathlib import Path
 
 import numpy as np
 import numpy.random  # NumPy would load it in every child anew
@@ -81,10 +83,7 @@ class _Worker:
 
     def answer_run(self, label: str, source: str, definitions: bool):
         """Run one cell; with `definitions`, only what defines something, whatever fails."""
-        file = f"<{label}>"
-        tree, source = _parse(source, file)
-        self.files.add(file)
-        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+        tree, file = self.read(label, source)
         if not definitions:
             exec(compile(tree, file, "exec", dont_inherit=True), self.names)
             return ["value", None, [], []]
@@ -94,6 +93,41 @@ class _Worker:
                     part = ast.Module([node], [])
                     exec(compile(part, file, "exec", dont_inherit=True), self.names)
         return ["value", None, [], []]
+
+    def answer_test(self, label: str, source: str):
+        """Run a test that is written into the notebook: what its last line shows, if anything.
+
+        Also whether it wrote to stderr.
+        """
+        tree, file = self.read(label, source)
+        last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+        errors = sys.stderr = _Heard(sys.stderr)
+        exec(compile(tree, file, "exec", dont_inherit=True), self.names)
+        value = None
+        if last is not None:
+            shown = compile(ast.Expression(last.value), file, "eval", dont_inherit=True)
+            value = eval(shown, self.names)
+        if isinstance(value, np.generic):  # np.float64(0.5) shows its type as well
+            value = value.item()
+        shown = None if value is None else repr(value)[:100]
+        return ["value", [shown, errors.heard], [], []]
+
+    def answer_files(self, names: list, contents: list):
+        """Lay files into the working folder, where modules are then found, too."""
+        for name, content in zip(names, contents, strict=True):
+            path = Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.tobytes())
+        sys.path.insert(0, os.getcwd())
+        return ["value", None, [], []]
+
+    def read(self, label: str, source: str) -> tuple[ast.Module, str]:
+        """The code of a cell, whose lines are known to tracebacks from now on, and its file."""
+        file = f"<{label}>"
+        tree, source = _parse(source, file)
+        self.files.add(file)
+        linecache.cache[file] = (len(source), None, source.splitlines(True), file)
+        return tree, file
 
     def answer_get(self, name: str):
         """A value by its name in the notebook."""
@@ -192,6 +226,20 @@ def _parse(source: str, file: str) -> tuple[ast.Module, str]:
         if bare == lines:
             raise
         return ast.parse("\n".join(bare), file), "\n".join(bare)
+
+
+class _Heard:
+    """A stream that notes whether anything was written to it."""
+
+    def __init__(self, stream):
+        self.stream, self.heard = stream, False
+
+    def write(self, text: str) -> int:
+        self.heard = True
+        return self.stream.write(text)
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
 
 
 class _Silent(types.ModuleType):
