@@ -242,7 +242,7 @@ def grade_one(
     submission: bytes,
     seed: int,
     *,
-    rebuild: Callable = rebuild,
+    put_together: Callable | None = None,
     runs: type[Run] = Run,
 ) -> Result:
     """Grade one submission in this process; never raises because of what was handed in.
@@ -253,11 +253,12 @@ def grade_one(
         warden: gives jailed processes.
         submission: the bytes of a notebook.
         seed: of the run.
-        rebuild, runs: how the notebook is put together, and how it is run and judged.
+        put_together: makes what is run of a plan and a submission; `rebuild` by default.
+        runs: how it is run and judged.
     """
     start = time.monotonic()
     try:
-        rebuilt = rebuild(plan, submission)
+        rebuilt = (put_together or rebuild)(plan, submission)
     except Unreadable as reason:
         checks = tuple(
             Judged(c.label, c.points, (not_yet(c, f"The file cannot be read: {reason}."),))

@@ -16,53 +16,80 @@ from dlcourse.grading.submissions import Submission
 
 
 def import_scores(
-    name: str, plan: Plan, graded: Iterable[tuple[Submission, Result]], database: str | Path
+    name: str,
+    plan: Plan,
+    graded: Iterable[tuple[Submission, Result]],
+    database: str | Path,
+    notebook: str | None = None,
 ) -> tuple[int, int]:
     """Write the points of a class into a ``gradebook.db``; made if missing.
 
     What cannot be taken for a grade stays without a score: its checks wait for a person.
 
     Args:
-        name: of the assignment, and of its notebook.
+        name: of the assignment.
         plan: of the assignment.
         graded: every submission with its grade.
         database: path of the gradebook.
+        notebook: the name of its notebook; that of the assignment by default.
 
     Returns:
         how many were scored, and how many wait for a person.
 
     Raises:
-        ValueError: nbgrader is not installed.
+        ValueError: nbgrader is not installed, or its gradebook has another assignment of this name.
     """
     try:
-        from nbgrader.api import Gradebook
+        from nbgrader.api import Gradebook, MissingEntry
     except ImportError:
         raise ValueError(
             'nbgrader, which keeps the gradebook, is not installed: pip install "dlcourse[grading]"'
         ) from None
     scored = waiting = 0
+    notebook = notebook or name
     with _own_programs(), Gradebook(f"sqlite:///{Path(database).resolve()}") as book:
         book.update_or_create_assignment(name)
-        book.update_or_create_notebook(name, name)
-        for check in plan.checks:
-            book.update_or_create_grade_cell(
-                check.label, name, name, max_score=check.points, cell_type="code"
-            )
+        book.update_or_create_notebook(notebook, name)
+        _add_cells(book, plan, notebook, name)
         for submission, result in graded:
             student = submission.student.encode("utf-8", "backslashreplace").decode()
             book.update_or_create_student(student)
             book.update_or_create_submission(name, student)
             sure = not result.ours and result.state not in (UNREADABLE, NEEDS_REVIEW)
-            points = {check.label: check.earned for check in result.checks}
-            for check in plan.checks:
-                grade = book.find_grade(check.label, name, name, student)
-                grade.auto_score = points[check.label] if sure else None
-                grade.needs_manual_grade = not sure
-            scored, waiting = scored + sure, waiting + (not sure)
+            for check in result.checks:
+                try:
+                    grade = book.find_grade(check.label, notebook, name, student)
+                except MissingEntry:
+                    raise ValueError(
+                        f"{database}: there is no `{check.label}` in what {student} handed in of "
+                        f"{name}: it was written with another version of the assignment; give "
+                        "that one, or another gradebook"
+                    ) from None
+                grade.auto_score = check.earned if sure and not check.waiting else None
+                # As in nbgrader, a person looks again at what a person has judged.
+                by_hand = grade.auto_score is None or grade.manual_score is not None
+                grade.needs_manual_grade = by_hand
+            done = sure and not result.waiting
+            scored, waiting = scored + done, waiting + (not done)
             if (scored + waiting) % 200 == 0:
                 book.db.commit()
         book.db.commit()
     return scored, waiting
+
+
+def _add_cells(book, plan: Plan, notebook: str, name: str) -> None:
+    """Have the gradebook know the cells, as nbgrader itself does when it makes the assignment."""
+    marks = plan.about if plan.tamperable else {}
+    for check in plan.checks:
+        about = marks.get(check.label, {})
+        add = book.update_or_create_grade_cell
+        if about.get("task"):
+            add = book.update_or_create_task_cell
+        kind = about.get("cell_type", "code")
+        add(check.label, notebook, name, max_score=check.points, cell_type=kind)
+    for label, about in marks.items():
+        if about["solution"]:  # which people may comment on
+            book.update_or_create_solution_cell(label, notebook, name)
 
 
 @contextlib.contextmanager

@@ -46,6 +46,12 @@ _SAID = {
     NEEDS_REVIEW: "A person will look at your notebook; what stands here is not final.",
 }
 
+# Of assignments whose tests run in the student's process.
+TAMPERABLE = (
+    "Tamperable: in this assignment the tests ran in the same process as the student's code, which "
+    "can therefore forge the points of each test. Who relies on them should read the code."
+)
+
 _HEAD = """\
 <!doctype html>
 <html lang="en">
@@ -79,6 +85,8 @@ def exported(result: Result) -> float | None:
     """The points to hand to a platform; None where nobody should take them for a grade."""
     if result.state in (UNREADABLE, NEEDS_REVIEW):
         return None
+    if result.waiting:  # for a person's points
+        return None
     return result.earned if result.state == GRADED or result.earned > 0 else None
 
 
@@ -94,20 +102,23 @@ def write(name: str, plan: Plan, pairs: Pairs, out: Path) -> str:
     (out / "feedback").mkdir(parents=True, exist_ok=True)
     labels = [check.label for check in plan.checks]
     most = sum(check.points for check in plan.checks)
-    seen = _Class(labels)
+    seen = _Class(labels, plan.tamperable)
     with contextlib.ExitStack() as stack:
         table, canvas, moodle = (
             stack.enter_context(_table(out / file))
             for file in ("grades.csv", "grades_canvas.csv", "grades_moodle.csv")
         )
         head = ["student", "name", "state", "points", "of", *labels, "late", "seconds", "file"]
-        table([*head, "notes", "feedback"])
-        canvas(["Student", "ID", "SIS User ID", "SIS Login ID", "Section", name])
+        more = ["waiting for a person", "tamperable"] if plan.tamperable else []
+        table([*head, "notes", "feedback", *more])
+        column = f"{name} (tamperable)" if plan.tamperable else name
+        canvas(["Student", "ID", "SIS User ID", "SIS Login ID", "Section", column])
         canvas(["    Points Possible", "", "", "", "", f"{most:g}"])
         moodle(["Identifier", "Full name", "Grade", "Maximum grade", "Feedback comments"])
         for submission, result in pairs():
             page = file_name(submission.student)
-            _write(out / "feedback" / page, feedback(name, submission, result))
+            told = feedback(name, submission, result, tamperable=plan.tamperable)
+            _write(out / "feedback" / page, told)
             seen.add(submission, result)
             points = exported(result)
             grade = "" if points is None else f"{points:g}"
@@ -120,6 +131,7 @@ def write(name: str, plan: Plan, pairs: Pairs, out: Path) -> str:
                     *(earned.get(label, "") for label in labels),
                     "late" if submission.late else "", f"{result.seconds:.2f}", submission.path,
                     "; ".join((*submission.notes, *result.notes)), f"feedback/{page}",
+                    *([f"{result.waiting:g}", TAMPERABLE] if plan.tamperable else []),
                 ]
             )  # fmt: skip
             number = submission.number
@@ -128,25 +140,34 @@ def write(name: str, plan: Plan, pairs: Pairs, out: Path) -> str:
             canvas([submission.name, its, "", login, "", grade])
             who = f"Participant {number}" if submission.platform == "moodle" else submission.student
             comment = _SAID[result.state] or _comment(result)
+            comment += f" {TAMPERABLE}" if plan.tamperable else ""  # its columns have fixed names
             moodle([who, submission.name, grade, f"{result.points:g}", comment])
     _write(out / "report.html", seen.page(name, most))
     return seen.text(out, most)
 
 
 def _comment(result: Result) -> str:
-    return "; ".join(f"{check.label}: {check.earned:g}/{check.points:g}" for check in result.checks)
+    return "; ".join(
+        f"{check.label}: " + ("waits for a person" if check.waiting else f"{check.earned:g}")
+        + f"/{check.points:g}"
+        for check in result.checks
+    )  # fmt: skip
 
 
 # --- the page of a student ------------------------------------------------------------------------
 
 
-def feedback(name: str, submission: Submission, result: Result) -> str:
+def feedback(name: str, submission: Submission, result: Result, *, tamperable: bool = False) -> str:
     """The page of one student: points by step with their hints, and nothing that runs."""
     lines = [_HEAD.format(title=_text(f"{name}: {submission.name}"))]
     lines.append(f"<h1>{_text(name)}</h1>\n<p>{_text(submission.name)}</p>")
     if result.state != UNREADABLE and not result.ours:
         total = f"{result.earned:g} of {result.points:g} points"
         lines.append(f'<p class="total">{total}</p>')
+        if result.waiting:
+            lines.append(f"<p>{result.waiting:g} points wait for a person's judgment.</p>")
+    if tamperable:
+        lines.append(f'<p class="told">{_text(TAMPERABLE)}</p>')
     if said := _SAID[result.state]:
         lines.append(f'<p class="told"><strong>{_text(result.state)}</strong>. {_text(said)}</p>')
     if submission.late:
@@ -176,12 +197,14 @@ class _Class:
     """What is counted of a class while its grades go by; its size does not grow with the class."""
 
     labels: list[str]
+    tamperable: bool = False
     states: Counter = field(default_factory=Counter)
     bins: list[int] = field(default_factory=lambda: [0] * BINS)
     points: Counter = field(default_factory=Counter)
     full: Counter = field(default_factory=Counter)
     earned: Counter = field(default_factory=Counter)
     possible: Counter = field(default_factory=Counter)
+    waiting: Counter = field(default_factory=Counter)
     judged: int = 0
     hints: Counter = field(default_factory=Counter)
     examples: dict = field(default_factory=dict)
@@ -202,6 +225,9 @@ class _Class:
         self.bins[min(int(share * BINS), BINS - 1)] += 1
         self.points[round(result.earned, 3)] += 1
         for check in result.checks:
+            if check.waiting:
+                self.waiting[check.label] += 1
+                continue
             self.full[check.label] += check.earned >= check.points
             self.earned[check.label] += check.earned
             self.possible[check.label] += check.points
@@ -237,6 +263,8 @@ class _Class:
         mean, median = self.mean_and_median()
         count = sum(self.states.values())
         lines = [_HEAD.format(title=_text(f"{name}: the class")), f"<h1>{_text(name)}</h1>"]
+        if self.tamperable:
+            lines.append(f'<p class="told">{_text(TAMPERABLE)}</p>')
         if self.judged:
             lines.append(
                 f"<p>{count} submissions, {self.judged} of them judged: mean {mean:.2f}, median "
@@ -248,11 +276,15 @@ class _Class:
         rows = [(state, self.states[state]) for state in STATES if self.states[state]]
         lines.append("<h2>States</h2>" + _rows(["state", "submissions"], rows, numbers={1}))
         rows = [
-            (label, self.judged - self.full[label], f"{self._percent(label)}%")
+            (label, self._done(label) - self.full[label], f"{self._percent(label)}%")
             for label in self.hardest()
+            if self._done(label)
         ]
         head = ["check", "without full marks", "mean"]
         lines.append("<h2>Which check fails most</h2>" + _rows(head, rows, numbers={1, 2}))
+        if rows := [(label, self.waiting[label]) for label in self.labels if self.waiting[label]]:
+            head = ["part", "submissions"]
+            lines.append("<h2>Waiting for a person</h2>" + _rows(head, rows, numbers={1}))
         rows = [
             (n, label, title, self.examples[label, title, hint])
             for (label, title, hint), n in self.hints.most_common(15)
@@ -272,6 +304,10 @@ class _Class:
         if others > len(self.look):
             lines.append(f"<p>And {others - len(self.look)} more: see grades.csv.</p>")
         return "\n".join([*lines, _FOOT])
+
+    def _done(self, label: str) -> int:
+        """How many have been judged in one check."""
+        return self.judged - self.waiting[label]
 
     def _percent(self, label: str) -> int:
         return round(100 * self.earned[label] / (self.possible[label] or 1))
@@ -309,15 +345,17 @@ class _Class:
         for label in self.labels:
             share = self._percent(label) if self.judged else 0
             bar = "#" * round(share / 5)
-            lines.append(
-                f"  {label:{width}}  {bar:20}  {share:3}%  "
-                f"full marks {self.full[label]} of {self.judged}"
-            )
+            full = f"full marks {self.full[label]} of {self._done(label)}"
+            if waiting := self.waiting[label]:
+                full += f", {waiting} for a person to judge"
+            lines.append(f"  {label:{width}}  {bar:20}  {share:3}%  {full}")
         others = sum(self.states.values()) - self.states[GRADED]
         lines.append(
             f"Wrote {out / 'grades.csv'}, report.html, feedback/ and the tables for Canvas and "
             f"Moodle: {sum(self.states.values())} submissions, {others} to look at."
         )
+        if self.tamperable:
+            lines.append(TAMPERABLE)
         return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from dlcourse.grading import grade, jail
+from dlcourse.grading import compat, grade, jail
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
             while True:
                 submission, seed = connection.recv()
                 try:
-                    result = grade.grade_one(plan, given, warden, submission, seed)
+                    result = _once(plan, given, warden, submission, seed)
                 except jail.JailError:  # nothing that a submission can bring about
                     result = _again(plan, given, warden, submission, seed)
                 connection.send(result)
@@ -40,12 +40,17 @@ def _end_with(connection: int) -> None:
     os._exit(1)
 
 
+def _once(plan, given, warden, submission, seed) -> grade.Result:
+    grade_one = compat.grade_one if plan.tamperable else grade.grade_one
+    return grade_one(plan, given, warden, submission, seed)
+
+
 def _again(plan, given, warden, submission, seed) -> grade.Result:
     """Once more in a new jail; where that fails, too, a person has to look."""
     warden.close()
     time.sleep(1.0)  # a machine short of memory or processes may have recovered
     try:
-        return grade.grade_one(plan, given, warden, submission, seed)
+        return _once(plan, given, warden, submission, seed)
     except jail.JailError as error:
         return grade.not_judged(plan, f"the jail failed: {error}")
 
