@@ -4,6 +4,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dlcourse import __version__
@@ -74,7 +75,9 @@ def _add_grade(commands) -> None:
         ),
     )
     grade.add_argument(
-        "assignment", metavar="ASSIGNMENT", help="as for release: a path or 07-backpropagation"
+        "assignment",
+        metavar="ASSIGNMENT",
+        help="as for release: a path or 07-backpropagation; with --compat a course's source/ps1",
     )
     grade.add_argument(
         "submissions",
@@ -118,6 +121,21 @@ def _add_grade(commands) -> None:
     )
     grade.add_argument(
         "--gradebook", type=Path, metavar="DB", help="also write the points to nbgrader's gradebook"
+    )
+    grade.add_argument(
+        "--compat",
+        action="store_true",
+        help=(
+            "ASSIGNMENT was made for nbgrader: a notebook whose tests are cells with assertions, "
+            "or its folder. Its tests run in the student's process, which can forge their points, "
+            "and every table says so"
+        ),
+    )
+    grade.add_argument(
+        "--timeout",
+        type=_positive,
+        metavar="SECONDS",
+        help="for one cell or call, and six times as many for a notebook; 10, with --compat 30",
     )
     grade.set_defaults(run=_grade)
 
@@ -278,7 +296,7 @@ def _gradescope(options: argparse.Namespace) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from dlcourse.grading import assignment, container, run
+    from dlcourse.grading import assignment, compat, container, jail, run
 
     if options.level == 3:
         return container.grade(
@@ -289,26 +307,46 @@ def _grade(options: argparse.Namespace) -> int:
             jobs=options.jobs,
             image=options.image,
         )
-    return run.grade_class(
-        assignment.find(options.assignment),
-        options.submissions,
-        options.out,
-        jobs=options.jobs,
-        seed=options.seed,
-        level=options.level,
-        no_jail=options.no_jail,
-        resume=options.resume,
-        watch=options.watch,
-        gradebook=options.gradebook,
-        dask=options.dask,
-    )
+    limits = compat.LIMITS if options.compat else jail.DEFAULT
+    if options.timeout:
+        limits = replace(limits, call=float(options.timeout), total=6.0 * options.timeout)
+    if options.compat:
+        sources = compat.notebooks(options.assignment)
+    else:
+        sources = [assignment.find(options.assignment)]
+    if len(sources) > 1 and options.watch is not None:
+        raise ValueError(f"{options.assignment} holds {len(sources)} notebooks; --watch takes one")
+    status = 0
+    for source in sources:
+        if len(sources) > 1:
+            print(f"== {source.stem}", flush=True)
+        status = run.grade_class(
+            source,
+            options.submissions,
+            options.out / source.stem if len(sources) > 1 else options.out,
+            jobs=options.jobs,
+            seed=options.seed,
+            level=options.level,
+            no_jail=options.no_jail,
+            resume=options.resume,
+            watch=options.watch,
+            gradebook=options.gradebook,
+            dask=options.dask,
+            compat=options.compat,
+            limits=limits,
+        )
+        if status:
+            break
+    return status
 
 
 def _words(options: argparse.Namespace) -> list[str]:
     """The options that the judge in a container gets."""
-    if options.gradebook:
-        raise ValueError("--gradebook works where nbgrader is installed, not in a container")
-    words = ["--seed", str(options.seed)] if options.seed is not None else []
+    for option in ("gradebook", "dask", "compat"):
+        if getattr(options, option):
+            raise ValueError(f"--{option} does not work with --level 3, in a container")
+    words = ["--timeout", str(options.timeout)] if options.timeout else []
+    words += ["--seed", str(options.seed)] if options.seed is not None else []
     words += ["--watch", str(options.watch)] if options.watch is not None else []
     return [*words, "--resume"] if options.resume else words
 

@@ -202,7 +202,7 @@ class Cluster:
     nobody. Its constructor looks at the cluster, and leaves nothing there.
 
     Args:
-        source: the manuscript's path, or its notebook as `assignment.read` gives it.
+        source: as for `Grader`.
         address: of the scheduler: "tcp://host:port", or "tls://..." with Dask's configuration.
         level: of the jail; the best that works by default, on each worker.
         jobs: how many at a time on each worker; as many as it has threads by default, which is also
@@ -217,7 +217,7 @@ class Cluster:
 
     def __init__(
         self,
-        source: "str | Path | NotebookNode",
+        source: "str | Path | NotebookNode | Plan",
         address: str,
         *,
         level: int | None = None,
@@ -227,7 +227,7 @@ class Cluster:
         grace: float | None = None,
     ):
         notebook = assignment.read(source) if isinstance(source, str | Path) else source
-        self.plan = Plan.of(notebook)
+        self.plan = notebook if isinstance(notebook, Plan) else Plan.of(notebook)
         self.address, self.limits = address, limits
         self.grace = GRACE if grace is None else grace
         self._asked = (level, no_jail)

@@ -18,7 +18,7 @@ import io
 import os
 import tokenize
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from dlcourse.checks.framework import BY_HAND, NOT_YET, PASSED, Step
 from dlcourse.grading import grade, jail, proxies, rebuild
 from dlcourse.grading.assignment import AssignmentError
 from dlcourse.grading.rebuild import ANSWER, GIVEN, Cell, Check
+from dlcourse.grading.submissions import Refused, Submission
 
 TEST, OWN, TEXT = "test", "own", "text"  # kinds of cells beside GIVEN and ANSWER
 
@@ -349,6 +350,58 @@ class Run(grade.Run):
         if about["solution"] and answer == self.plan.known[label]:
             return grade.not_yet(check, "There is no answer.")
         return Step("for a person to judge", check.points, BY_HAND, "Not judged yet.")
+
+
+def write_autograded(
+    source: Path,
+    plan: Plan,
+    graded: Iterable[tuple[Submission, grade.Result]],
+    gradebook: str | Path,
+) -> None:
+    """Lay the rebuilt notebooks where nbgrader's feedback and its page for graders look for them.
+
+    Args:
+        source: the instructor's notebook; nothing is written unless it lies in the course of the
+            gradebook, in ``source/NAME``.
+        plan: of the notebook.
+        graded: every submission with its grade.
+        gradebook: path of the ``gradebook.db``.
+    """
+    course = Path(gradebook).resolve().parent
+    name = source.resolve().parent.name
+    if source.resolve().parent.parent.parent != course or not _in_course(source):
+        return
+    count = 0
+    for submission, result in graded:
+        if len(os.fsencode(submission.student)) > 200:  # more than a folder can be called
+            continue
+        try:
+            notebook = autograded(plan, submission.read(), result)
+        except (rebuild.Unreadable, Refused):
+            continue
+        path = course / "autograded" / submission.student / name / source.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)  # nbgrader's own are read-only
+        path.write_text(nbformat.writes(notebook), encoding="utf-8", errors="backslashreplace")
+        count += 1
+    print(f"Laid {count} notebooks into {course / 'autograded'}, for feedback and graders.")
+
+
+def autograded(plan: Plan, submission: bytes, result: grade.Result) -> nbformat.NotebookNode:
+    """What was run of a submission, as a notebook with nbgrader's metadata and our hints."""
+    hints = {c.label: "\n".join(s.hint for s in c.steps if s.hint) for c in result.checks}
+    notebook = nbformat.v4.new_notebook(metadata={"language_info": {"name": "python"}})
+    for cell in put_together(plan, submission).cells:
+        about = dict(plan.about.get(cell.label, {}))
+        text = cell.kind == TEXT
+        made = (nbformat.v4.new_markdown_cell if text else nbformat.v4.new_code_cell)(cell.source)
+        if about:
+            made.metadata["nbgrader"] = about
+        if cell.kind == TEST and hints.get(cell.label):
+            said = {"name": "stdout", "text": hints[cell.label]}
+            made.outputs = [nbformat.v4.new_output("stream", **said)]
+        notebook.cells.append(made)
+    return notebook
 
 
 grade_one = functools.partial(grade.grade_one, put_together=put_together, runs=Run)

@@ -34,7 +34,7 @@ def import_scores(
         notebook: the name of its notebook; that of the assignment by default.
 
     Returns:
-        how many were scored, and how many wait for a person.
+        how many were scored, and how many wait for a person, for all or some of their points.
 
     Raises:
         ValueError: nbgrader is not installed, or its gradebook has another assignment of this name.
@@ -51,7 +51,7 @@ def import_scores(
         book.update_or_create_assignment(name)
         book.update_or_create_notebook(notebook, name)
         _add_cells(book, plan, notebook, name)
-        for submission, result in graded:
+        for number, (submission, result) in enumerate(graded, start=1):
             student = submission.student.encode("utf-8", "backslashreplace").decode()
             book.update_or_create_student(student)
             book.update_or_create_submission(name, student)
@@ -69,9 +69,8 @@ def import_scores(
                 # As in nbgrader, a person looks again at what a person has judged.
                 by_hand = grade.auto_score is None or grade.manual_score is not None
                 grade.needs_manual_grade = by_hand
-            done = sure and not result.waiting
-            scored, waiting = scored + done, waiting + (not done)
-            if (scored + waiting) % 200 == 0:
+            scored, waiting = scored + sure, waiting + (not sure or result.waiting > 0)
+            if number % 200 == 0:
                 book.db.commit()
         book.db.commit()
     return scored, waiting

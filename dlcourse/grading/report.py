@@ -123,7 +123,8 @@ def write(name: str, plan: Plan, pairs: Pairs, out: Path) -> str:
             points = exported(result)
             grade = "" if points is None else f"{points:g}"
             judged = result.state not in (UNREADABLE,) and not result.ours
-            earned = {check.label: f"{check.earned:g}" for check in result.checks if judged}
+            done = [check for check in result.checks if judged and not check.waiting]
+            earned = {check.label: f"{check.earned:g}" for check in done}
             table(
                 [
                     submission.student, submission.name, result.state,

@@ -20,6 +20,7 @@ from pathlib import Path
 from dlcourse.checks.calling import clean
 from dlcourse.checks.framework import NOT_YET, Step
 from dlcourse.grading import assignment, jail, report, submissions
+from dlcourse.grading import compat as compats
 from dlcourse.grading import gradebook as gradebooks
 from dlcourse.grading.grade import NEEDS_REVIEW, UNREADABLE, Grader, Judged, Result
 from dlcourse.grading.store import Key, Store, assignment_hash, sha256, versions
@@ -128,6 +129,7 @@ def grade_class(
     watch: float | None = None,
     gradebook: Path | None = None,
     dask: str | None = None,
+    compat: bool = False,
     limits: jail.Limits = jail.DEFAULT,
     progress: bool = True,
     graded: Callable[[Iterator[tuple[Submission, Result]]], None] | None = None,
@@ -145,20 +147,26 @@ def grade_class(
         watch: go on for so many seconds, and grade what is new or changed.
         gradebook: of nbgrader, to write the points to as well.
         dask: address of the scheduler of a cluster that grades; this machine by default.
+        compat: the source is a notebook made for nbgrader: see `compat.read`.
         progress: show a bar.
         graded: called with every submission and its grade at the end of a round.
 
     Raises:
         ValueError, OSError: what was given cannot be graded; the text says why.
     """
-    name = name or (Path(source).stem if isinstance(source, str | Path) else "assignment")
-    notebook = assignment.read(source) if isinstance(source, str | Path) else source
+    plan, part = None, ""
+    if compat:
+        notebook, plan = compats.read(source)
+        name, part = name or compats.name_of(source), Path(source).stem
+    else:
+        notebook = assignment.read(source) if isinstance(source, str | Path) else source
+        name = name or (Path(source).stem if isinstance(source, str | Path) else "assignment")
     handed, out = Path(handed), Path(out)
     if watch is not None and not handed.is_dir():
         raise ValueError(f"{handed} is no folder; --watch looks into a folder")
     seen = _signature(handed) if watch is not None else None
     try:
-        collection = submissions.collect(handed, name)
+        collection = submissions.collect(handed, name, part)
     except ValueError:
         if watch is None or not handed.is_dir():
             raise
@@ -168,7 +176,8 @@ def grade_class(
     until = time.monotonic() + (watch or 0.0)
     # The jail is tried before anything is written.
     make = Grader if dask is None else functools.partial(_cluster(), address=dask)
-    grader = make(notebook, level=level, jobs=jobs, limits=limits, no_jail=no_jail)
+    grader = make(plan or notebook, level=level, jobs=jobs, limits=limits, no_jail=no_jail)
+    compats.needs(grader.plan, grader.level)
     out.mkdir(parents=True, exist_ok=True)
     with Store(out / FILE) as store:
         about = versions(grader.plan, limits)
@@ -184,11 +193,12 @@ def grade_class(
                         print(f"Note: {clean(warning)}", file=sys.stderr)
                     numbers = supervisor.grade(collection.submissions)
                     _report(
-                        collection.submissions, numbers, store, grader, name, out, gradebook, graded
-                    )
+                        collection.submissions, numbers, store, grader, name, out, gradebook,
+                        graded, Path(source) if compat else None,
+                    )  # fmt: skip
                     if watch is None:
                         break
-                    collection, seen = _changed(handed, name, seen, until)
+                    collection, seen = _changed(handed, name, part, seen, until)
                     if collection is None:
                         break
             except KeyboardInterrupt:
@@ -210,7 +220,7 @@ def _cluster() -> type:
     return Cluster
 
 
-def _report(handed, numbers, store, grader, name, out, database, graded) -> None:
+def _report(handed, numbers, store, grader, name, out, database, graded, foreign) -> None:
     def pairs():
         for submission in handed:
             yield submission, store.result(numbers[submission.student])
@@ -218,8 +228,11 @@ def _report(handed, numbers, store, grader, name, out, database, graded) -> None
     summary = report.write(name, grader.plan, pairs, out)
     print(summary, flush=True)
     if database is not None:
-        scored, waiting = gradebooks.import_scores(name, grader.plan, pairs(), database)
+        part = foreign.stem if foreign else name
+        scored, waiting = gradebooks.import_scores(name, grader.plan, pairs(), database, part)
         print(f"Wrote {scored} scores to {database}; {waiting} wait for a person there.")
+        if foreign:
+            compats.write_autograded(foreign, grader.plan, pairs(), database)
     if graded is not None:
         graded(pairs())
 
@@ -267,7 +280,7 @@ def _signature(folder: Path) -> frozenset:
     return frozenset(found)
 
 
-def _changed(folder, name, seen, until):
+def _changed(folder, name, part, seen, until):
     """Wait until a folder has changed and rests again; its submissions, or None if time is up."""
     before = seen
     while True:
@@ -278,7 +291,7 @@ def _changed(folder, name, seen, until):
         now = _signature(folder)
         if now != seen and now == before:  # nobody is writing any more
             try:
-                return submissions.collect(folder, name), now
+                return submissions.collect(folder, name, part), now
             except ValueError:  # all was taken away
                 seen = now
         before = now

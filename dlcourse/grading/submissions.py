@@ -106,13 +106,15 @@ class _Owner:
     attempt: tuple[int, int] = (0, 0)
 
 
-def collect(source: str | Path, assignment: str) -> Collection:
+def collect(source: str | Path, assignment: str, notebook: str = "") -> Collection:
     """Find the submissions in a folder or a zip archive.
 
     Args:
         source: a folder or archive: notebooks side by side, one folder for each student, an export
             of Canvas or Moodle, or an nbgrader course or its ``submitted`` folder.
         assignment: its name: of several notebooks those of this name come first.
+        notebook: the name of its notebook where that is another one; it then comes first. In the
+            folders of nbgrader, only notebooks of exactly this name count.
 
     Raises:
         ValueError: it is neither, or holds no notebook.
@@ -135,9 +137,19 @@ def collect(source: str | Path, assignment: str) -> Collection:
     found, nbgrader = _without_wrapper(found, source.name == "submitted")
     if nbgrader:
         found = [f for f in found if len(f.parts) < 3 or f.parts[1] == assignment]
+        everybody = {f.parts[0] for f in found}
+        if notebook:
+            found = [f for f in found if f.reason or f.path.endswith(f"/{notebook}.ipynb")]
         if not found:
-            raise ValueError(f"{source} holds no submission of {assignment}")
-    return _chosen(found, assignment)
+            raise ValueError(
+                f"{source} holds no submission of {assignment}"
+                + (f" with a notebook {notebook}.ipynb" if notebook else "")
+            )
+        without = sorted(everybody - {f.parts[0] for f in found}, key=_natural)
+    collection = _chosen(found, notebook or assignment)
+    if nbgrader and without:
+        collection.warnings.append(f"{', '.join(without)} handed in no {notebook}.ipynb")
+    return collection
 
 
 def collect_one(folder: str | Path, assignment: str) -> Submission:
