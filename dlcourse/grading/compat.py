@@ -92,7 +92,7 @@ def read(path: str | Path) -> tuple[nbformat.NotebookNode, Plan]:
     path = Path(path)
     try:
         from nbgrader.nbgraderformat import MetadataValidator
-        from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
+        from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
     except ImportError:
         raise AssignmentError(
             'nbgrader, whose course this is, is not installed: pip install "dlcourse[grading]"'
@@ -102,8 +102,9 @@ def read(path: str | Path) -> tuple[nbformat.NotebookNode, Plan]:
         validator = MetadataValidator()
         validator.upgrade_notebook_metadata(notebook)
         validator.validate_nb(notebook)
-        released = ClearSolutions().preprocess(copy.deepcopy(notebook), {})[0]
-        released = ClearHiddenTests().preprocess(released, {})[0]
+        released = copy.deepcopy(notebook)
+        for clears in (ClearSolutions, ClearHiddenTests, ClearMarkScheme):
+            released = clears().preprocess(released, {})[0]
     except Exception as error:  # of nbformat, jsonschema and nbgrader, each with its own
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise AssignmentError(f"{path}: nbgrader could not grade with it: {reason}") from None
@@ -180,6 +181,16 @@ def _imports(source: str) -> list[str]:
         return []
     lines = [line for line in tree.body if isinstance(line, ast.Import | ast.ImportFrom)]
     return [name for line in lines for name in rebuild.modules_of(line)]
+
+
+def _definitions(source: str) -> str:
+    """The imports, functions and classes of a cell."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
+    kinds = ast.Import | ast.ImportFrom | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    return "\n".join(ast.unparse(node) for node in tree.body if isinstance(node, kinds))
 
 
 def _files(path: Path) -> dict[str, bytes]:
@@ -295,9 +306,16 @@ class Run(grade.Run):
     def run_cell(self, cell: Cell) -> None:
         if cell.kind == TEXT:
             return
-        if cell.kind != TEST:
-            super().run_cell(cell)
-            return
+        try:
+            if cell.kind == TEST:
+                self.run_test(cell)
+            else:
+                super().run_cell(cell)
+        except proxies.Lost:
+            self.shorten(cell)
+            raise
+
+    def run_test(self, cell: Cell) -> None:
         check = next(check for check in self.plan.checks if check.label == cell.label)
         try:
             told = self.link.ask("test", cell.label, cell.source)
@@ -305,6 +323,14 @@ class Run(grade.Run):
             self.keep(check, not_passed(check, error))
             raise
         self.keep(check, *self.steps(check, told))
+
+    def shorten(self, cell: Cell) -> None:
+        """Leave of a cell that ended its process what later cells need, for the next process.
+
+        nbgrader would interrupt an endless cell, and all above the endless line would be there.
+        """
+        rest = Cell(f"{cell.label} without its end", _definitions(cell.source), GIVEN)
+        self.cells = tuple(rest if one is cell else one for one in self.cells)
 
     def keep(self, check: Check, *steps: Step) -> None:
         """Keep what a test gave first, should the cells have to run again in a new process."""

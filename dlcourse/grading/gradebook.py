@@ -37,7 +37,7 @@ def import_scores(
         how many were scored, and how many wait for a person, for all or some of their points.
 
     Raises:
-        ValueError: nbgrader is not installed, or its gradebook has another assignment of this name.
+        ValueError: nbgrader is not installed, or the gradebook has other cells.
     """
     try:
         from nbgrader.api import Gradebook, MissingEntry
@@ -61,9 +61,9 @@ def import_scores(
                     grade = book.find_grade(check.label, notebook, name, student)
                 except MissingEntry:
                     raise ValueError(
-                        f"{database}: there is no `{check.label}` in what {student} handed in of "
-                        f"{name}: it was written with another version of the assignment; give "
-                        "that one, or another gradebook"
+                        f"{database}: what {student} handed in of {name} was entered before the "
+                        f"gradebook knew `{check.label}` of {notebook}; have nbgrader make the "
+                        "assignment first (nbgrader generate_assignment), or give a new gradebook"
                     ) from None
                 grade.auto_score = check.earned if sure and not check.waiting else None
                 # As in nbgrader, a person looks again at what a person has judged.
