@@ -117,7 +117,9 @@ def has_own_cells(notebook):
     place = notebook.cells.index(labelled(notebook, "square"))
     labelled(notebook, "square").source = "def square(x):\n    return times(x, 1)"
     notebook.cells.insert(place, cell("def times(x, y):\n    return x * y"))
-    notebook.cells.insert(place + 2, cell("print(square(1))\ndef times(x, y):\n    return x * x"))
+    notebook.cells.insert(
+        place + 2, cell("print(square(1))\nglobals().update(times=lambda x, y: x * x)")
+    )
     notebook.cells.append(cell("the end of it", code=False))
 
 
