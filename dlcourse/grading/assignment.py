@@ -143,6 +143,7 @@ def _problems(notebook) -> Iterator[str]:
             continue
         checks |= _imported_checks(tree)
         yield from (f"{called}: {p}" for p in _region_problems(cell, about or {}))
+        yield from (f"{called}: {p}" for p in _class_problems(cell, tree))
         if about is None:
             continue
         problem = _metadata_problem(cell, about)
@@ -153,7 +154,8 @@ def _problems(notebook) -> Iterator[str]:
         if first != place:
             yield f"{called}: cell {first} has the same grade_id; give each cell its own"
         if about["solution"]:
-            answers |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+            named = ast.FunctionDef | ast.ClassDef
+            answers |= {node.name for node in tree.body if isinstance(node, named)}
         if about["grade"]:
             points += about["points"]
             yield from (f"{called}: {p}" for p in _check_problems(cell, tree, checks, answers))
@@ -192,6 +194,20 @@ def _region_problems(cell, about) -> Iterator[str]:
         yield "a solution region in a cell that is not marked `solution: true`"
     if about.get("solution") and not regions:
         yield f"marked `solution: true`, but without a `### {_BEGIN}` ... `### {_END}` region"
+
+
+def _class_problems(cell, tree) -> Iterator[str]:
+    """The stub in a class's own body would stop the cell before there is a class to hand over."""
+    begins = [n for n, line in enumerate(cell.source.split("\n"), 1) if _BEGIN in line]
+    holds = lambda node, line: node.lineno < line <= node.end_lineno
+    for node in tree.body:
+        methods = [n for n in getattr(node, "body", ()) if isinstance(n, ast.FunctionDef)]
+        for line in begins if isinstance(node, ast.ClassDef) else ():
+            if holds(node, line) and not any(holds(method, line) for method in methods):
+                yield (
+                    f"a solution region in the body of class `{node.name}`; put one into each of "
+                    "its methods, so that the empty cell still runs"
+                )
 
 
 def _metadata_problem(cell, about) -> str:
