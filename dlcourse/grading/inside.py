@@ -150,6 +150,15 @@ class _Worker:
                 changed.append([place, value])
         return [*answer, changed, [str(w.message)[:300] for w in caught[:3]]]
 
+    def answer_lend(self, source: str, name: str):
+        """A function of the judge's own, to be run here, beside what cannot leave.
+
+        Its text is no secret, and what it returns is believed no more than the rest.
+        """
+        names = {}
+        exec(compile(source, "<judge>", "exec", dont_inherit=True), names)
+        return ["value", names[name], [], []]
+
     def answer_attribute(self, value, name: str):
         """An attribute of a value."""
         return ["value", getattr(value, name), [], []]
