@@ -6,6 +6,7 @@ goes wrong becomes a hint that says what happened, on which of the student's lin
 
 import copy
 import os
+import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -46,6 +47,8 @@ def call(function: Callable, /, *, returns: Sequence[str], **inputs) -> Answer:
         returns: a name for each value that it should return, in order.
         inputs: its arguments. They are handed over by position, in this order, so that a student
             may rename a parameter; the names serve the hints.
+
+    Tensors come back as arrays, as they do from the jail, so that a check sees the same in both.
     """
     called = clean(getattr(function, "__name__", "your answer"))
     if not callable(function):
@@ -62,6 +65,7 @@ def call(function: Callable, /, *, returns: Sequence[str], **inputs) -> Answer:
             fact, way_on = _explain(error, called, inputs)
             hint = f"{fact}\n{way_on}".strip()
         else:
+            returned = _without_tensors(returned) if "torch" in sys.modules else returned
             values, hint = _unpack(returned, called, returns)
     if hint and said:
         hint += f"\nPython also warned: {clean(said[0])}"
@@ -74,7 +78,10 @@ def untouched(answer: Answer) -> None:
     for name, kind in answer.changed.items():
         how = f"`{name} -= ...` or `{name}[...] = ...`"
         cure = f"make a new value, `{name} = {name} - ...`, or work on a copy, `{name}.copy()`"
-        if kind is not np.ndarray:
+        if _is_tensor_type(kind):
+            how = f"`{name} -= ...`, `{name}[...] = ...` or a method that ends in `_`"
+            cure = f"make a new value, `{name} = {name} - ...`, or work on a copy, `{name}.clone()`"
+        elif kind is not np.ndarray:
             how = f"`{name}[...] = ...`, `pop` or `append`"
             cure = "keep what you need to change in a variable of your own"
         raise Hint(
@@ -85,6 +92,26 @@ def untouched(answer: Answer) -> None:
 
 def _is_nothing(value) -> bool:
     return value is None or value is Ellipsis or value is NotImplemented
+
+
+def _is_tensor_type(kind: type) -> bool:
+    torch = sys.modules.get("torch")  # where nobody has loaded it, there are no tensors
+    return torch is not None and issubclass(kind, torch.Tensor)
+
+
+def _without_tensors(value, depth: int = 0):
+    """The same with arrays in the place of tensors, inside of lists, tuples and dicts, too."""
+    if _is_tensor_type(type(value)):
+        value = value.detach().cpu().to_dense() if value.is_sparse else value.detach().cpu()
+        is_brain_float = str(value.dtype) == "torch.bfloat16"  # which NumPy does not know
+        return (value.float() if is_brain_float else value).numpy()
+    if depth == 10:  # a list that holds itself
+        return value
+    if type(value) in (list, tuple):
+        return type(value)(_without_tensors(item, depth + 1) for item in value)
+    if type(value) is dict:
+        return {key: _without_tensors(item, depth + 1) for key, item in value.items()}
+    return value
 
 
 def _unpack(returned, called: str, returns: Sequence[str]) -> tuple[dict, str]:
@@ -109,17 +136,27 @@ def _unpack(returned, called: str, returns: Sequence[str]) -> tuple[dict, str]:
     )
 
 
+_METHODS = ("__init__", "forward")  # of a module: what a student writes of one
+_NO_FORWARD = 'is missing the required "forward" function'  # in PyTorch's words
+
+
 def _explain(error: BaseException, called: str, inputs: Mapping) -> tuple[str, str]:
     """An error in the student's code: what, where and on which inputs; and a way on, or ""."""
     frame = _student_frame(error)
     if isinstance(error, NotImplementedError):
-        if frame and frame.name != called:
+        if _NO_FORWARD in str(error):
+            return (
+                f"`{called}` has no `forward`: is it spelled so, and does it stand under `class`, "
+                "as far in as `__init__`?"
+            ), ""
+        method = frame.name if frame and frame.name in _METHODS else ""
+        if frame and frame.name != called and not method:
             return (
                 f"`{called}` calls `{frame.name}`, which is not written yet: write that one first."
             ), ""
         return (
-            f"`{called}` is not written yet: put your code in the place of "
-            "`raise NotImplementedError()`, run that cell, then this one."
+            f"`{called + '.' * bool(method) + method}` is not written yet: put your code in the "
+            "place of `raise NotImplementedError()`, run that cell, then this one."
         ), ""
     lines = [f"`{called}` stopped with {_name(error)}"]
     if frame:
@@ -137,8 +174,12 @@ def _way_on(error: BaseException, frame, called: str, inputs: Mapping) -> str:
             "A function that calls itself once for each node runs out of room in a deep graph. "
             "Keep the nodes still to be visited in a list, and work through it with `while`."
         )
+    if "before Module.__init__() call" in message:
+        return "Let `super().__init__()` be the first line of `__init__`, before any layer."
+    if isinstance(error, RuntimeError) and "dtype" in message:
+        return "The inputs are float32, as PyTorch's layers are: leave them so on both sides."
     shapes = ("matmul", "broadcast", "aligned", "shape")
-    if isinstance(error, ValueError) and any(word in message for word in shapes):
+    if isinstance(error, ValueError | RuntimeError) and any(word in message for word in shapes):
         return (
             "Print the shapes of the arrays on that line: does one of them want a `.T`, or do the "
             "two factors want to change places?"
@@ -185,6 +226,9 @@ def _same(before, after) -> bool:
     if isinstance(before, np.ndarray):
         is_array = isinstance(after, np.ndarray) and before.dtype == after.dtype
         return is_array and np.array_equal(before, after)
+    if _is_tensor_type(type(before)):
+        is_alike = before.shape == after.shape and before.dtype == after.dtype
+        return is_alike and bool((before == after).all())
     if isinstance(before, list | tuple) and type(before) is type(after):
         return len(before) == len(after) and all(map(_same, before, after))
     try:
@@ -194,8 +238,8 @@ def _same(before, after) -> bool:
 
 
 def _brief(name: str, value) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{name} {value.shape}"
+    if isinstance(value, np.ndarray) or _is_tensor_type(type(value)):
+        return f"{name} {tuple(value.shape)}"
     text = f"{value:g}" if isinstance(value, float) else repr(value)
     return f"{name} = {text if len(text) <= 160 else describe(value)}"
 
