@@ -176,7 +176,12 @@ def _way_on(error: BaseException, frame, called: str, inputs: Mapping) -> str:
         )
     if "before Module.__init__() call" in message:
         return "Let `super().__init__()` be the first line of `__init__`, before any layer."
-    if isinstance(error, RuntimeError) and "dtype" in message:
+    if "modified by an inplace operation" in message:
+        return (
+            "The way back needs that tensor as it was. Make a new one, `y = y + x`, where a line "
+            "writes into an old one: `y += x`, `y[...] = ...`, or a method that ends in `_`."
+        )
+    if isinstance(error, RuntimeError) and any(w in message for w in ("dtype", "double")):
         return "The inputs are float32, as PyTorch's layers are: leave them so on both sides."
     shapes = ("matmul", "broadcast", "aligned", "shape")
     if isinstance(error, ValueError | RuntimeError) and any(word in message for word in shapes):

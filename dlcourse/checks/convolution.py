@@ -22,6 +22,7 @@ from dlcourse.checks.modules import (
     each_alone,
     gradients_reach,
     learns_by_heart,
+    one_thread,
 )
 
 
@@ -55,11 +56,9 @@ def output_and_field(steps, output_and_field, *, seed=0):
         for size, layers in cases
     ]
     with steps("the size of the output", 0.5):
-        for (size, layers), answer in zip(cases, answers, strict=True):
-            _whole("output", answer["output"], size, layers, _output, _WRONG_OUTPUTS)
+        _judge_numbers("output", answers, cases, _output, _WRONG_OUTPUTS)
     with steps("the receptive field", 0.4):
-        for (size, layers), answer in zip(cases, answers, strict=True):
-            _whole("field", answer["field"], size, layers, _field, _WRONG_FIELDS)
+        _judge_numbers("field", answers, cases, _field, _WRONG_FIELDS)
     with steps("the list of layers left as it was", 0.1, after_all=True):
         for answer in answers:
             untouched(answer)
@@ -142,15 +141,19 @@ _WRONG_FIELDS = [
 ]  # fmt: skip
 
 
-def _whole(name, got, size, layers, right, wrong):
-    value, expected = float(number(name, got)), right(size, layers)
-    if value == expected:
+def _judge_numbers(name, answers, cases, right, wrong):
+    """Compare one number of each answer; a mistake is named if it explains all of them."""
+    values = [float(number(name, answer[name])) for answer in answers]
+    expected = [right(*case) for case in cases]
+    if values == expected:
         return
-    about = f"`{name}` of size = {size}, layers = {layers} is {value:.10g}, expected {expected}"
-    for other, hint in wrong:
-        if value == other(size, layers):
-            raise Hint(f"{about}: {hint}")
-    raise Hint(f"{about}.")
+    at = next(n for n, (v, e) in enumerate(zip(values, expected, strict=True)) if v != e)
+    size, layers = cases[at]
+    reasons = (hint for other, hint in wrong if values == [other(*case) for case in cases])
+    raise Hint(
+        f"`{name}` of size = {size}, layers = {layers} is {values[at]:.10g}, expected "
+        f"{expected[at]}: {next(reasons, 'take one layer alone, and count with a pencil.')}"
+    )
 
 
 # --- the convolution ------------------------------------------------------------------------------
@@ -161,6 +164,7 @@ def _right_convolve(x, weight, bias, stride=1, padding=0):
 
 
 @check(points=2.0)
+@one_thread()
 def convolve(steps, convolve, *, seed=0):
     """`convolve(x, weight, bias, stride, padding)` slides kernels over one picture (C, H, W)."""
     rng = np.random.default_rng(seed)
@@ -235,6 +239,7 @@ def _wrong_convolutions(x, weight, bias, stride, padding):
 
 
 @check(points=2.0)
+@one_thread()
 def convolve_backward(steps, convolve_backward, *, seed=0):
     """`convolve_backward(x, weight, g, stride, padding)` returns the gradients dx and dweight."""
     rng = np.random.default_rng(seed)
@@ -272,10 +277,11 @@ def _gradients(x, weight, g, stride, padding):
 
 
 def _judge_dweight(answer, x, weight, g, stride, padding):
-    _, right = _gradients(x, weight, g, stride, padding)
+    other, right = _gradients(x, weight, g, stride, padding)
     first = _gradients(x[:1], weight, g[:1], stride, padding)[1]
     last = _gradients(x[-1:], weight, g[-1:], stride, padding)[1]
     usual = [
+        (other, "this is dx: `return dx, dweight`, in this order."),
         (right / len(x), "this is the mean over the batch. g holds the 1/B of the loss already: "
          "add up the examples."),
         (first, "this is the gradient of the first example alone: add up the batch."),
@@ -291,8 +297,9 @@ def _judge_dweight(answer, x, weight, g, stride, padding):
 
 
 def _judge_dx(answer, x, weight, g, stride, padding):
-    right, _ = _gradients(x, weight, g, stride, padding)
+    right, other = _gradients(x, weight, g, stride, padding)
     usual = [
+        (other, "this is dweight: `return dx, dweight`, in this order."),
         (_gradients(x, weight.flip(2, 3), g, stride, padding)[0], "the kernel is turned by 180 "
          "degrees. Where windows are spread with `+=`, it stays as it is; where dx is computed as "
          "a convolution of g, it must be turned."),
@@ -327,6 +334,7 @@ def _spread(x, weight, g, stride, padding, add=True, crop=True):
 
 
 @check(points=1.0)
+@one_thread()
 def max_pool(steps, max_pool, *, seed=0):
     """`max_pool(x, size, stride)` keeps the largest value of each window of a batch of maps."""
     rng = np.random.default_rng(seed)
@@ -451,30 +459,29 @@ def _explain_lenet(got, expected):
 
 
 @check(points=2.5)
+@one_thread()
 def LeNet(steps, LeNet, *, seed=0):
     """`LeNet` is a module that gives scores (B, 10) for pictures (B, 1, 28, 28)."""
     rng = np.random.default_rng(seed)
     net = Probe(LeNet)
     x = _tensor(rng, 5, 1, 28, 28)
-    with steps("pictures (B, 1, 28, 28) to scores (B, 10), each on its own", 0.5):
+    with steps("pictures (B, 1, 28, 28) to scores (B, 10), each on its own", 0.4):
         compare_shape(net, x, (5, 10))
         each_alone(net, x)
     with steps("61,706 parameters, and the scores depend on each tensor", 0.5):
         compare_parameters(net, _LENET, x, rng, explain=_explain_lenet)
-    with steps("with weights of ours, the scores that these layers give", 0.7):
+    with steps("with weights of ours, the scores that these layers give", 0.9):
         _first(steps, "Judged once the parameters are those of the layers.")
         advice = (
             "Go through the table line by line: what stands behind each layer, and in what order?"
         )
         compare_function(net, _LENET, _lenet, x, rng, usual=_WRONG_LENETS, advice=advice)
-    with steps("the gradient reaches every parameter", 0.4):
+    with steps("the gradient reaches every parameter", 0.3):
         _first_two(steps)
         gradients_reach(net, x, rng)
-    with steps("32 digits with labels drawn by lot, learned by heart", 0.3, after_all=True):
+    with steps("32 digits with labels drawn by lot, learned by heart", 0.4, after_all=True):
         _first(steps)
         learns_by_heart(net, _digits(seed), rng.integers(0, 10, 32), rng)
-    with steps("the pictures left as they were", 0.1, after_all=True):
-        net.untouched()
 
 
 def _first_two(steps):
@@ -549,6 +556,7 @@ def _wrong_blocks(stride, training):
 
 
 @check(points=1.5)
+@one_thread()
 def ResidualBlock(steps, ResidualBlock, *, seed=0):
     """`ResidualBlock(in_channels, out_channels, stride)` is a module of two convolutions."""
     rng = np.random.default_rng(seed)
@@ -577,13 +585,13 @@ def ResidualBlock(steps, ResidualBlock, *, seed=0):
                     usual=_wrong_blocks(way[2], training), training=training,
                     advice="convolution, norm, ReLU, convolution, norm, plus the shortcut, ReLU.",
                 )  # fmt: skip
+    with steps("the input left as it was", 0.1, after_all=True):
+        for block in blocks.values():
+            block.untouched()
     with steps("the gradient reaches every parameter", 0.3):
         _first_two(steps)
         for way, block in blocks.items():
             gradients_reach(block, inputs[way], rng)
-    with steps("the input left as it was", 0.1, after_all=True):
-        for block in blocks.values():
-            block.untouched()
 
 
 def _explain_block(got, expected):

@@ -21,6 +21,7 @@ passed comparison proves all the same, for inputs and weights drawn from a secre
 Nothing is proved about time, memory, or what the module does with inputs of other shapes.
 """
 
+import contextlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,6 +41,22 @@ Shapes = Mapping[str, Shape]
 MOST = 1000  # parameters or buffers, each a tensor
 _STATISTICS = ("running_mean", "running_var")  # what batch norm keeps, and no gradient changes
 
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute in one thread within a block or, as a decorator, within a check.
+
+    For nets this small, several are no faster on an idle machine, and many times slower on a busy
+    one.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 # --- run beside the student's module --------------------------------------------------------------
 # The text of these goes into the student's process, so each imports what it needs.
 
@@ -48,10 +65,6 @@ def _look(model, most):
     """Parameters and buffers by name, at most so many."""
     from itertools import islice
 
-    import torch
-
-    if not isinstance(model, torch.nn.Module):
-        raise TypeError("it is no nn.Module: let its first line be `class ...(nn.Module):`")
     return dict(islice(model.named_parameters(), most)), dict(islice(model.named_buffers(), most))
 
 
@@ -71,6 +84,8 @@ def _run(model, x, training):
     """The outputs for a batch."""
     import torch
 
+    if not isinstance(model, torch.nn.Module):
+        raise TypeError("it is no nn.Module: let its first line be `class ...(nn.Module):`")
     model.train(training)
     with torch.no_grad():
         return model(x)
@@ -181,9 +196,9 @@ class Probe:
 def _shapes(what: str, named) -> Shapes:
     """The shapes of named tensors that somebody claims to have, or a `Hint`."""
     if not isinstance(named, dict) or not all(isinstance(name, str) for name in named):
-        raise Hint(f"the {what} have no names: is `named_{what}` of the module your own?")
+        raise Hint(f"The {what} have no names: is `named_{what}` of the module your own?")
     if len(named) > MOST:
-        raise Hint(f"it has more than {MOST} {what}: is there a list that grows?")
+        raise Hint(f"It has more than {MOST} {what}: is there a list that grows?")
     return {name: as_numbers(name, tensor).shape for name, tensor in named.items()}
 
 
@@ -223,7 +238,7 @@ def compare_shape(probe: Probe, x: torch.Tensor, shape: Shape) -> None:
             f"expected {shape}."
         )
     if not np.isfinite(got).all():
-        raise Hint(f"among the outputs is {got[~np.isfinite(got)][0]}: use finite numbers.")
+        raise Hint(f"Among the outputs is {got[~np.isfinite(got)][0]}: use finite numbers.")
 
 
 def each_alone(probe: Probe, x: torch.Tensor) -> None:
@@ -233,23 +248,29 @@ def each_alone(probe: Probe, x: torch.Tensor) -> None:
         probe: the module.
         x: a batch of at least two examples, which differ.
     """
-    together, again = probe.outputs(x), probe.outputs(x)
-    if not _alike(together, again):
-        raise Hint(
-            "in eval mode, the same input gives other outputs the second time. Is there a dropout "
-            "that is always on? `nn.Dropout` knows the mode; `F.dropout` wants to be told, "
-            "`training=self.training`."
-        )
+    together = _steady(probe, x)
     for place in (0, len(x) - 1):
         alone = probe.outputs(x[place : place + 1])
         if alone.shape != (1, *together.shape[1:]) or not _alike(alone[0], together[place]):
             raise Hint(
-                "in eval mode, the outputs for an example change with the others in its batch. "
+                "In eval mode, the outputs for an example change with the others in its batch. "
                 "Keep axis 0 for the batch: flatten with `x.flatten(1)`, and take no mean, maximum "
                 "or softmax over it."
             )
     if _alike(together[0], together[-1]):
-        raise Hint("the outputs are the same for different inputs: does `forward` use its input?")
+        raise Hint("The outputs are the same for different inputs: does `forward` use its input?")
+
+
+def _steady(probe: Probe, x: torch.Tensor) -> np.ndarray:
+    """The outputs for a batch, or a `Hint` where in eval mode they are others the second time."""
+    outputs = probe.outputs(x)
+    if _alike(probe.outputs(x), outputs):
+        return outputs
+    raise Hint(
+        "In eval mode, the same input gives other outputs the second time. Is a layer made in "
+        "`forward`, anew for each call? Or is a dropout always on? `nn.Dropout` knows the mode; "
+        "`F.dropout` wants to be told, `training=self.training`."
+    )
 
 
 def _alike(a: np.ndarray, b: np.ndarray) -> bool:
@@ -287,7 +308,7 @@ def compare_parameters(
         raise Hint(f"{has}. {reason}")
     values, others = draw(theirs, rng), draw(theirs, rng)
     probe.put(values)
-    before = probe.outputs(x)
+    before = _steady(probe, x)
     for name in theirs:
         probe.put({name: others[name]})
         if _alike(probe.outputs(x), before):
@@ -316,12 +337,8 @@ def _difference(theirs: Shapes, ours: Shapes, explain) -> str:
         )
     missing = Counter(map(_flat, ours.values())) - Counter(map(_flat, theirs.values()))
     left = Counter(map(_flat, theirs.values())) - Counter(map(_flat, ours.values()))
-    extra = []
-    for name, shape in theirs.items():
-        if left[_flat(shape)]:
-            left[_flat(shape)] -= 1
-            extra.append(name)
     lacking = [shape for shape in ours.values() if _take(missing, _flat(shape))]
+    extra = [name for name in reversed(theirs) if _take(left, _flat(theirs[name]))][::-1]
     if not lacking and not extra:
         return ""
     if not extra and all(len(shape) == 1 for shape in lacking):
@@ -329,7 +346,7 @@ def _difference(theirs: Shapes, ours: Shapes, explain) -> str:
         total = f" = {sum(sizes)}" if len(sizes) > 1 else ""
         return (
             f"What is missing is {' + '.join(map(str, sizes))}{total}, one number for each output "
-            f"of {_number(len(sizes), 'layer')}: a bias, left out by `bias=False`?"
+            f"of {_number(len(sizes), 'layer')}: a bias, left out by `bias=False`, or a norm?"
         )
     if not extra:
         return (
@@ -337,8 +354,11 @@ def _difference(theirs: Shapes, ours: Shapes, explain) -> str:
             "plain list, where nn.ModuleList would be found, or made in `forward`?"
         )
     if not lacking:
-        names = ", ".join(f"`{name}` {theirs[name]}" for name in extra[:4])
-        return f"More than was asked for: {names}."
+        asked = Counter(_layers(ours).values())
+        more = [layer for layer, kind in _layers(theirs).items() if not _take(asked, kind)]
+        names = [n for n in theirs if n.rpartition(".")[0] in more] or extra
+        told = ", ".join(f"`{name}` {theirs[name]}" for name in names[:6])
+        return f"That is more than was asked for. Look at {told}."
     came = theirs[extra[0]]
     alike = [s for s in lacking if len(s) == len(came) and s[0] == came[0]]
     alike += [s for s in lacking if len(_flat(s)) == len(_flat(came))] + lacking
@@ -413,7 +433,7 @@ def _pairings(probe: Probe, shapes: Shapes) -> Iterator[dict[str, tuple[str, Sha
     layers, wanted = _layers(theirs), _layers(ours)
     if Counter(layers.values()) != Counter(wanted.values()):
         raise Hint(
-            "its parameters are as many as asked for, but not layer by layer: make each layer a "
+            "Its parameters are as many as asked for, but not layer by layer: make each layer a "
             "module of its own, such as nn.Conv2d or nn.BatchNorm2d."
         )
     kinds = list(dict.fromkeys(wanted.values()))
@@ -461,14 +481,16 @@ def gradients_reach(probe: Probe, x: torch.Tensor, rng: np.random.Generator) -> 
     """
     values = draw(probe.parameters, rng)
     probe.put(values)
-    g = rng.normal(size=probe.outputs(x).shape)
+    outputs = _steady(probe, x)
+    g = rng.normal(size=outputs.shape)
+    scale = np.abs(outputs * g).sum()
     claimed = probe.gradients(x, g)
     arrays = {n: as_numbers(f"{n}.grad", a) for n, a in claimed.items() if a is not None}
     without = [name for name in values if name not in arrays or not arrays[name].any()]
     if without:
         which = "any parameter" if len(without) == len(values) else f"`{'`, `'.join(without[:4])}`"
         raise Hint(
-            f"no gradient reaches {which}. What cuts the way back is `.detach()`, `.data`, "
+            f"No gradient reaches {which}. What cuts the way back is `.detach()`, `.data`, "
             "`.item()`, `.numpy()` or a new tensor made from numbers, or `torch.no_grad()`; or the "
             "layer is not used, or does not train (`requires_grad`)."
         )
@@ -476,17 +498,19 @@ def gradients_reach(probe: Probe, x: torch.Tensor, rng: np.random.Generator) -> 
         gradient = arrays[name].astype(float)
         length = np.linalg.norm(gradient)
         if gradient.shape != value.shape or not np.isfinite(length):
-            raise Hint(f"the gradient of `{name}` is none: its shape is {gradient.shape}.")
-        step = 2e-3 * np.linalg.norm(value) * gradient / length
+            raise Hint(f"The gradient of `{name}` is none: its shape is {gradient.shape}.")
+        # Small enough to stay clear of most corners, large enough for float32.
+        step = min(1e-3 * scale / length, 1e-2 * np.linalg.norm(value)) * gradient / length
         sums = []
         for sign in (1, -1):
             probe.put({name: value + sign * step})
             sums.append(float((probe.outputs(x).astype(float) * g).sum()))
         probe.put({name: value})
         slope = (sums[0] - sums[1]) / (2 * np.linalg.norm(step))
-        if not math.isclose(slope, length, rel_tol=0.1):
+        rounding = 1e-6 * scale / np.linalg.norm(step)
+        if not math.isclose(slope, length, rel_tol=0.1, abs_tol=rounding):
             raise Hint(
-                f"the gradient of `{name}` is not that of the outputs: along it they change by "
+                f"The gradient of `{name}` is not that of the outputs: along it they change by "
                 f"{slope:.4g}, and it says {length:.4g}. Does a part of `forward` cut the way back?"
             )
 
@@ -521,7 +545,7 @@ def learns_by_heart(
         probe.put({name: value.numpy() for name, value in values.items()})
         scores = probe.outputs(x, training=True)
         if scores.ndim != 2 or len(scores) != len(x) or scores.shape[1] <= max(labels):
-            raise Hint(f"in training, the scores have shape {scores.shape}.")
+            raise Hint(f"In training, the scores have shape {scores.shape}.")
         scores = torch.from_numpy(scores.astype(np.float32))
         right = int((scores.argmax(1) == targets).sum())
         if right == len(x) and (probe.outputs(x).argmax(1) == labels).all():
@@ -533,11 +557,11 @@ def learns_by_heart(
         for name, value in values.items():
             gradient = as_numbers(f"{name}.grad", claimed.get(name)).astype(np.float32)
             if gradient.shape != tuple(value.shape):
-                raise Hint(f"the gradient of `{name}` has shape {gradient.shape}.")
+                raise Hint(f"The gradient of `{name}` has shape {gradient.shape}.")
             value.grad = torch.from_numpy(gradient)
         optimizer.step()
     raise Hint(
-        f"after {steps} steps of Adam, {right} of {len(x)} examples have their label, and the loss "
+        f"After {steps} steps of Adam, {right} of {len(x)} examples have their label, and the loss "
         f"is {float(loss.detach()):.3g}. A net that cannot learn one batch by heart has a mistake: "
         "a softmax at the end, a ReLU behind the last layer, a layer that is cut off?"
     )
