@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 
 GRACE = 60.0  # seconds to wait for a worker when there is none
 POLL = 1.0  # seconds between two looks at the cluster
-IDLE = 120.0  # seconds until a worker without work ends its jails, as when we were killed
+IDLE = 60.0  # seconds until a worker without work ends its jails, as when we were killed
 CONNECT = 10.0  # seconds for the scheduler to answer
 
-MOST = 8  # submissions in one message
-TOGETHER = 0.2  # seconds of work in one message; a message costs some milliseconds
+MOST = 16  # submissions in one message
+TOGETHER = 0.5  # seconds of work in one message; a message costs some milliseconds
 BACK = 1.0  # seconds after which a worker hands the rest of a message back
 MOST_BYTES = 256 << 20  # of submissions under way
 
@@ -260,6 +260,7 @@ class Cluster:
             self._opened: set[str] = set()
             self._alone_since: float | None = None
             self._sent = 0
+            self._asked_last = time.monotonic()
             stack.callback(self._leave)
             self._join(list(self._awaited(self._client)))
             while not self._events.empty():
@@ -300,6 +301,9 @@ class Cluster:
         seconds = TOGETHER  # that a submission takes, about
         lost: set[str] = set()
         quiet = looked = time.monotonic()
+        if quiet - self._asked_last > IDLE / 2:  # their jails may have ended
+            self._ready.clear()
+            self._look_around()
         more = True
         try:
             while True:
@@ -342,6 +346,7 @@ class Cluster:
         finally:
             for batch in away.values():
                 self._given_up(batch)
+            self._asked_last = time.monotonic()
 
     # --- what is under way
 

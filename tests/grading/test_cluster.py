@@ -20,7 +20,7 @@ from dlcourse import cli
 from dlcourse.grading.store import Store
 
 pytestmark = [needs_jail, pytest.mark.slow]
-PATIENCE = 40.0  # seconds for anything that a busy machine may delay
+PATIENCE = 100.0  # seconds for anything that a busy machine may delay
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -308,7 +308,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(pair, calm, tmp_path, seed):
     assert grades(out) == calm
     assert count(out) == 60
     assert len(below) >= 2, "a slot and its jail"
-    until(lambda: not any(map(alive, below)), 10)
+    until(lambda: not any(map(alive, below)), 30)
 
 
 def test_when_all_workers_are_killed_new_ones_go_on(pair, calm, tmp_path):
@@ -430,6 +430,7 @@ def test_ctrl_c_stops_and_leaves_the_cluster_idle(pair, notebook, calm, tmp_path
     folder, out = lay(tmp_path / "class", 60), tmp_path / "out"
     for path in sorted(folder.glob("*.ipynb"))[10:14]:
         path.write_bytes(with_answer("import time\ntime.sleep(3.5)\n"))
+    before = [descendants(worker.pid) for worker in pair.workers]
     process = supervisor(folder, out, pair.address)
     kept(process, 6)
     process.send_signal(signal.SIGINT)
@@ -438,7 +439,7 @@ def test_ctrl_c_stops_and_leaves_the_cluster_idle(pair, notebook, calm, tmp_path
     assert "The same command goes on from here." in told
     assert "Traceback" not in told
     until(lambda: not pair.busy())
-    until(lambda: not any(descendants(worker.pid) for worker in pair.workers))
+    until(lambda: all(descendants(w.pid) <= b for w, b in zip(pair.workers, before, strict=True)))
     assert 6 <= count(out) < 60
 
 
@@ -452,7 +453,7 @@ def test_an_idle_worker_ends_its_jails_and_is_made_ready_again(notebook, monkeyp
     work = [(n, data) for n, data in enumerate(small_class.handed(7).values())]
     before = descendants(os.getpid())
     here = LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None,
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address="127.0.0.1:0",
         protocol="tcp", host="127.0.0.1",
     )  # fmt: skip
     with here, cluster.Cluster(notebook, here.scheduler_address, limits=LIMITS) as grader:
