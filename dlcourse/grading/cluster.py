@@ -66,39 +66,43 @@ class _Site:
     def __init__(self, plan: Plan, level: int, limits: jail.Limits, jobs: int, places: int):
         self.plan, self.level, self.limits = plan, level, limits
         self.used = time.monotonic()
-        self._lock, self._closed = threading.Lock(), False
+        self.closed = False
         self._free = [Slot(self, places + n) for n in range(jobs)]
         self._busy: set[Slot] = set()
+        self._changed = threading.Condition()
 
-    def grade(self, submission: bytes, seed: int) -> Result:
-        """Grade one submission; called by no more threads at a time than there are slots."""
-        with self._lock:
-            if self._closed:
-                return not_judged(self.plan, "the run was stopped")
+    def grade(self, submission: bytes, seed: int) -> Result | None:
+        """Grade one submission when there is a free slot; None if the site was closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._free or self.closed)
+            if self.closed:
+                return None
             slot = self._free.pop()
             self._busy.add(slot)
         try:
-            return slot.grade(submission, seed)
+            result = slot.grade(submission, seed)
         finally:
-            with self._lock:
+            with self._changed:
                 self.used = time.monotonic()
                 self._busy.discard(slot)
                 self._free.append(slot)
-                closed = self._closed
-            if closed:
+                self._changed.notify()
+            if self.closed:
                 slot.close()
+        return None if self.closed else result
 
     def idle(self) -> bool:
-        with self._lock:
+        with self._changed:
             return not self._busy and time.monotonic() - self.used > IDLE
 
     def close(self) -> None:
-        """End all slots; who waits for one gets a result that judges nothing."""
-        with self._lock:
-            self._closed = True
-            free, self._free = self._free, []
+        """End all slots, those at work too."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()
             for slot in self._busy:
                 slot.process.kill()
+            free = list(self._free)
         for slot in free:
             slot.connection.close()
         for slot in free:
@@ -122,7 +126,7 @@ async def _look(payload: bytes, level: int | None, no_jail: bool, dask_worker=No
 async def _open(
     payload: bytes, run: str, levels: dict[str, int], most: int | None, dask_worker=None
 ) -> int:
-    """Make a worker ready for a run: warm jails, and the resource that the run's tasks ask for.
+    """Make a worker ready for a run: its jails are started.
 
     Returns:
         how many submissions it grades at a time.
@@ -135,7 +139,6 @@ async def _open(
     plan, limits = pickle.loads(payload)
     places = os.getpid() * jobs  # so that workers on one machine have other users, as root
     _SITES[key] = site = await asyncio.to_thread(_Site, plan, level, limits, jobs, places)
-    await dask_worker.set_resources(**{run: jobs})
 
     def rest() -> None:
         if _SITES.get(key) is not site:
@@ -153,7 +156,6 @@ async def _close(run: str, dask_worker=None) -> None:
     """End what `_open` began."""
     site = _SITES.pop((dask_worker.address, run), None)
     if site is not None:
-        await dask_worker.set_resources(**{run: 0})
         await asyncio.to_thread(site.close)
 
 
@@ -161,20 +163,21 @@ def _grade(run: str, seed: int, batch: list[bytes]) -> tuple[str, list[Result], 
     """The task: grade the first submissions of a batch, as many as a second allows.
 
     Returns:
-        the worker's address, the results, and why it cannot go on: "" if it was told to stop, None
-        if it can.
+        the worker's address, the results, and why it cannot go on: "" if nothing is ready for this
+        run, None if it can.
     """
     address = get_worker().address
     site = _SITES.get((address, run))
-    if site is None:
-        return address, [], ""
     results: list[Result] = []
     until = time.monotonic() + BACK
     for submission in batch:
         try:
-            results.append(site.grade(submission, seed))
+            result = site.grade(submission, seed) if site else None
         except OSError as error:  # among them JailError: nothing that a submission brings about
             return address, results, str(error)
+        if result is None:
+            return address, results, ""
+        results.append(result)
         if time.monotonic() > until:
             break
     return address, results, None
@@ -260,7 +263,6 @@ class Cluster:
             self._opened: set[str] = set()
             self._alone_since: float | None = None
             self._sent = 0
-            self._asked_last = time.monotonic()
             stack.callback(self._leave)
             self._join(list(self._awaited(self._client)))
             while not self._events.empty():
@@ -301,9 +303,6 @@ class Cluster:
         seconds = TOGETHER  # that a submission takes, about
         lost: set[str] = set()
         quiet = looked = time.monotonic()
-        if quiet - self._asked_last > IDLE / 2:  # their jails may have ended
-            self._ready.clear()
-            self._look_around()
         more = True
         try:
             while True:
@@ -337,16 +336,14 @@ class Cluster:
                 self._look_around()
                 looked = time.monotonic()
                 if looked - quiet > 2 * POLL:
-                    # A task for which there was no worker waits for ever, even if there is one now.
+                    # Those who were to do it are gone, and others are not asked by themselves.
                     nowhere = self._nowhere(away)
                     for key in nowhere & lost:
                         back.append(self._given_up(away.pop(key)))
-                        self._ready.clear()  # ask all anew whether they are ready
                     lost = nowhere
         finally:
             for batch in away.values():
                 self._given_up(batch)
-            self._asked_last = time.monotonic()
 
     # --- what is under way
 
@@ -360,7 +357,7 @@ class Cluster:
         data = [data for _, data in batch.items]
         away[key] = batch
         batch.future = self._client.submit(
-            _grade, self._run, seed, data, key=key, pure=False, resources={self._run: 1}
+            _grade, self._run, seed, data, key=key, pure=False, workers=list(self._ready)
         )
         batch.future.add_done_callback(self._events.put)
 
