@@ -1,9 +1,10 @@
-"""What a Dask cluster costs a submission, and what a lost worker: ``python -m benchmarks.grading_cluster``.
+"""What a cluster costs a submission: ``python -m benchmarks.grading_cluster``.
 
-A class of trivial submissions is graded in turns by a pool of two slots, and by a cluster of two
-workers with one slot each, all on this machine. Then one worker is killed in mid-run. Beside the
-rates stands the processor time of everything that takes part, which depends less on what else the
-machine does.
+A class of trivial submissions is graded in turns by a pool of two slots, and by a Dask cluster of
+two workers with one slot each, all on this machine. Then one worker is killed in mid-run. Beside
+the rates stands the processor time of everything that takes part, which depends less on what else
+the machine does. What Dask's processes compute while they have nothing to do is measured, too: on a
+slow machine it falls on few submissions.
 """
 
 import os
@@ -24,6 +25,7 @@ import nbformat
 from benchmarks.grading import MANUSCRIPT, SEED, one_exercise
 from dlcourse.grading import assignment, grade
 
+IDLE = 10.0  # seconds in which Dask's processes are watched doing nothing
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -96,7 +98,8 @@ def measure(title: str, grader, machines: LocalMachines, submission: bytes, coun
         if isinstance(grader, grade.Grader):  # the cluster only waits meanwhile
             spent -= machines.processor_time() - others
     print(
-        f"{title:12} {count / seconds:6.1f} /s, {1e3 * spent / count:5.1f} ms of processor time each",
+        f"{title:12} {count / seconds:6.1f} /s, {1e3 * spent / count:5.1f} ms of processor "
+        "time each",
         flush=True,
     )
     return seconds / count, spent / count
@@ -123,6 +126,10 @@ def compare(folder: Path, count: int, turns: int) -> None:
     with LocalMachines(folder, workers=2) as machines:
         with Client(machines.address, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=120)
+        time.sleep(2.0)
+        before = machines.processor_time()
+        time.sleep(IDLE)
+        idle = (machines.processor_time() - before) / IDLE
         local, cluster = [], []
         for _ in range(turns):
             grader = grade.Grader(notebook, jobs=2)
@@ -137,6 +144,12 @@ def compare(folder: Path, count: int, turns: int) -> None:
             f"overhead a submission, {turns} turns: {wall[turns // 2]:.1f} ms of the clock "
             f"({wall[0]:.1f} to {wall[-1]:.1f}), {spent[turns // 2]:.1f} ms of processor time "
             f"({spent[0]:.1f} to {spent[-1]:.1f})",
+            flush=True,
+        )
+        seconds = sorted(wall for wall, _ in cluster)[turns // 2]
+        print(
+            f"idle, scheduler and workers compute {1e3 * idle:.0f} ms in a second: at this rate "
+            f"{1e3 * idle * seconds:.1f} ms of the overhead",
             flush=True,
         )
         with Cluster(notebook, machines.address) as grader:
