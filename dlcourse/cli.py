@@ -95,8 +95,8 @@ def _add_grade(commands) -> None:
     grade.add_argument(
         "--dask",
         metavar="ADDRESS",
-        help="grade on a Dask cluster, whose scheduler is at tcp://HOST:PORT; see its workers' "
-        "part in the instructor guide",
+        help="of a Dask scheduler, tcp://HOST:PORT: its workers grade, and this machine keeps "
+        "the grades",
     )
     grade.add_argument(
         "--seed", type=int, help="of the run; DIR's last one by default, else a new secret one"
