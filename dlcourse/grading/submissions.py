@@ -139,7 +139,8 @@ def collect(source: str | Path, assignment: str, notebook: str = "") -> Collecti
         found = [f for f in found if len(f.parts) < 3 or f.parts[1] == assignment]
         everybody = {f.parts[0] for f in found}
         if notebook:
-            found = [f for f in found if f.reason or f.path.endswith(f"/{notebook}.ipynb")]
+            named = lambda f: len(f.parts) < 3 or f.path.endswith(f"/{notebook}.ipynb")
+            found = [f for f in found if f.reason or named(f)]
         if not found:
             raise ValueError(
                 f"{source} holds no submission of {assignment}"

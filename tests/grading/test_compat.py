@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from dlcourse import cli
-from dlcourse.grading import assignment, compat, jail
+from dlcourse.grading import assignment, compat, jail, submissions
 from dlcourse.grading.grade import Grader
 from dlcourse.grading.report import TAMPERABLE
 
@@ -514,11 +514,11 @@ def attacked(plan, source):
         f"os.path.exists({str(Path(__file__).parent)!r}), os.path.exists({str(source)!r}), "
         "glob.glob('/scratch/*/*'), 'FOUND' in os.environ)"
     }
-    submissions = []
+    handed_in = []
     for name, answers in attacks.items():
-        submissions += [(name, handed(**answers)), (f"after {name}", handed())]
+        handed_in += [(name, handed(**answers)), (f"after {name}", handed())]
     with Grader(plan, level=1, jobs=2, limits=LIMITS) as grader:
-        return dict(grader.grade_many(submissions, SEED))
+        return dict(grader.grade_many(handed_in, SEED))
 
 
 @needs_jail
@@ -698,3 +698,26 @@ def test_a_semicolon_hides_a_value_where_it_does_in_ipython(source):
     from IPython.core.displayhook import DisplayHook
 
     assert compat._is_quiet(source) == bool(DisplayHook.semicolon_at_end_of_expression(source))
+
+
+def test_of_several_notebooks_the_one_of_that_name_is_taken(tmp_path):
+    for number, path in enumerate(
+        ["ada/ps1/problem1.ipynb", "ada/ps1/scratch.ipynb", "bob/ps1/problem2.ipynb",
+         "cleo/ps2/problem1.ipynb", "dan.ipynb"]
+    ):  # fmt: skip
+        file = tmp_path / "submitted" / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("{}")
+        os.utime(file, (1_700_000_000 + number,) * 2)
+    found = submissions.collect(tmp_path / "submitted", "ps1", "problem1")
+    taken = {s.student: s.path for s in found.submissions}
+    assert taken == {"ada": "ada/ps1/problem1.ipynb", "dan": "dan.ipynb"}
+    assert found.warnings == ["bob handed in no problem1.ipynb"]
+    (tmp_path / "submitted" / "dan.ipynb").rename(tmp_path / "eve.ipynb")
+    with pytest.raises(ValueError, match=r"no submission of ps3 with a notebook problem1\.ipynb"):
+        submissions.collect(tmp_path / "submitted", "ps3", "problem1")
+    # Elsewhere the name decides before the time.
+    shutil.copytree(tmp_path / "submitted" / "ada" / "ps1", tmp_path / "class" / "ada")
+    (tmp_path / "eve.ipynb").rename(tmp_path / "class" / "eve.ipynb")
+    found = submissions.collect(tmp_path / "class", "ps1", "problem1").submissions
+    assert [s.path for s in found] == ["ada/problem1.ipynb", "eve.ipynb"]
