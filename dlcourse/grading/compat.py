@@ -23,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import nbformat
+import numpy as np
 
 from dlcourse.checks.calling import clean
 from dlcourse.checks.framework import BY_HAND, NOT_YET, PASSED, Step
@@ -31,7 +32,8 @@ from dlcourse.grading.assignment import AssignmentError
 from dlcourse.grading.rebuild import ANSWER, GIVEN, Cell, Check
 from dlcourse.grading.submissions import Refused, Submission
 
-TEST, OWN, TEXT = "test", "own", "text"  # kinds of cells beside GIVEN and ANSWER
+# Kinds of cells beside GIVEN and ANSWER; REST is what is left of one that ended its process.
+TEST, OWN, TEXT, REST = "test", "own", "text", "rest"
 
 LIMITS = jail.Limits(call=30.0, total=180.0)  # for one cell the same as nbgrader's
 MAX_FILES, MAX_FILE_BYTES = 500, 16 << 20  # they are copied into each jail
@@ -256,7 +258,7 @@ def put_together(plan: Plan, submission: bytes) -> rebuild.Rebuilt:
         label, answer = cell.label, answers.get(cell.label)
         if copies[label] > 1:
             notes.append(f"{label}: there are {copies[label]} such cells; the last one counts")
-        if plan.about[label]["solution"]:
+        if _is_the_students(plan.about[label]):
             if answer is None:
                 notes.append(f"{label}: there is no such cell in the notebook")
             else:
@@ -271,6 +273,10 @@ def put_together(plan: Plan, submission: bytes) -> rebuild.Rebuilt:
     if sum(len(cell.source) for cell in cells if cell.kind != TEXT) > rebuild.MAX_SOURCE:
         raise rebuild.Unreadable(f"it holds more than {rebuild.MAX_SOURCE:,} characters of code")
     return rebuild.Rebuilt(tuple(cells), tuple(notes), False)
+
+
+def _is_the_students(about: Mapping) -> bool:
+    return about["solution"] or not (about["grade"] or about["locked"])
 
 
 def _handed(plan: Plan, notebook: dict) -> Iterator[Cell]:
@@ -295,12 +301,12 @@ class Run(grade.Run):
 
     def connect(self) -> proxies.Link:
         link = super().connect()
-        if self.plan.files:
-            try:
-                link.ask("files", *map(list, _arrays(self.plan.files)))
-            except Exception as error:  # none of the student's code has run yet
-                link.session.end()
-                raise jail.JailError(f"the assignment's files do not get in: {error}") from None
+        files = [np.frombuffer(content, "u1") for content in self.plan.files.values()]
+        try:
+            link.ask("lay", list(self.plan.files), files)
+        except Exception as error:  # none of the student's code has run yet
+            link.session.end()
+            raise jail.JailError(f"the assignment's files do not get in: {error}") from None
         return link
 
     def run_cell(self, cell: Cell) -> None:
@@ -312,7 +318,8 @@ class Run(grade.Run):
             else:
                 super().run_cell(cell)
         except proxies.Lost:
-            self.shorten(cell)
+            if cell.kind != REST:
+                self.shorten(cell)
             raise
 
     def run_test(self, cell: Cell) -> None:
@@ -329,7 +336,7 @@ class Run(grade.Run):
 
         nbgrader would interrupt an endless cell, and all above the endless line would be there.
         """
-        rest = Cell(f"{cell.label} without its end", _definitions(cell.source), GIVEN)
+        rest = Cell(f"{cell.label}, the rest", _definitions(cell.source), REST)
         self.cells = tuple(rest if one is cell else one for one in self.cells)
 
     def keep(self, check: Check, *steps: Step) -> None:
@@ -431,12 +438,6 @@ def autograded(plan: Plan, submission: bytes, result: grade.Result) -> nbformat.
 
 
 grade_one = functools.partial(grade.grade_one, put_together=put_together, runs=Run)
-
-
-def _arrays(files: Mapping[str, bytes]):
-    import numpy as np
-
-    return files.keys(), [np.frombuffer(content, "u1") for content in files.values()]
 
 
 def worth(check: Check, shown: str | None) -> float:

@@ -23,7 +23,7 @@ Gradebook = pytest.importorskip("nbgrader.api").Gradebook
 
 LEVELS = [level for level in jail.BEST if not jail.obstacle(level)]
 needs_jail = pytest.mark.skipif(1 not in LEVELS, reason=f"no jail here: {jail.obstacle(1)}")
-LIMITS = jail.Limits(call=2.0, total=8.0, memory=300, disk=9, threads=8)
+LIMITS = jail.Limits(call=4.0, total=40.0, memory=300, disk=9, threads=8)
 SEED = 3
 
 
@@ -58,7 +58,11 @@ def problem():
             cell(solved("def share():").format("4"), "share", solution=True),
             cell("from math import isclose\nshare()", "share-test", points=4, **test),
             cell(solved("def total(row):").format("sum(map(int, row))"), "total", solution=True),
-            cell("assert isclose(total(row), 6)\nprint('ok')\n7;", "total-test", points=1, **test),
+            cell(
+                "import os\nassert os.environ['NBGRADER_EXECUTION'] == 'autograde'\n"
+                "assert isclose(total(row), 6)\nprint('ok')\n7;",
+                "total-test", points=1, **test,
+            ),
             cell(
                 "Why?\n### BEGIN SOLUTION\nBecause.\n### END SOLUTION", "why", code=False,
                 grade=True, solution=True, points=3,
@@ -545,6 +549,18 @@ def test_nobody_gets_more_than_a_test_is_worth(attacked, name):
 
 
 @needs_jail
+def test_what_is_left_of_an_endless_cell_is_tried_once(plan):
+    """An endless loop at the top leaves the definitions above it; one in a definition, nothing."""
+    endless = "def square(x):\n    return x * x\nwhile True:\n    pass"
+    deeper = "def square(x=[0 for _ in iter(int, 1)]):\n    return 4"
+    with Grader(plan, level=1, jobs=1, limits=LIMITS) as grader:
+        first, second = (grader.grade(handed(square=text), SEED) for text in (endless, deeper))
+    assert (first.state, first.earned) == ("timed out", 7.0)
+    assert (second.state, second.earned) == ("timed out", 5.0)
+    assert second.seconds < LIMITS.total
+
+
+@needs_jail
 def test_what_can_be_forged_is_forged(attacked):
     """So it is right that every page says it."""
     result = attacked["equal to everything"]
@@ -574,7 +590,7 @@ def test_a_plan_has_what_nbgrader_puts_back(plan):
     assert "helper.nine" not in plan.known["square-test"]
     assert "raise NotImplementedError()" in plan.known["square"]
     assert set(plan.files) == {"helper.py", "data.csv"}
-    assert plan.modules == ("numpy", "math"), "and not the course's own helper"
+    assert plan.modules == ("numpy", "math", "os"), "and not the course's own helper"
     assert plan.by_hand == {"why", "sketch", "essay"}
     assert plan.tamperable
 
