@@ -35,6 +35,8 @@ def main() -> None:
         for name in setup["modules"]:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
+        if "torch" in sys.modules:  # it looks the processor up in /proc, which is hidden later
+            sys.modules["torch"].backends.cpu.get_cpu_capability()
     except Exception as error:
         control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
         return
