@@ -441,10 +441,9 @@ _WRONG_LENETS = [
      "rows and columns change places before the features are flattened."),
 ]  # fmt: skip
 _LENET_SHAPES = {
-    (256,): "Without padding the maps end up 4 x 4: the first convolution has `padding=2`.",
-    (784,): "Maps of 7 x 7: the second convolution has no padding.",
-    (576,): "Maps of 6 x 6: the second convolution has no padding.",
-    (25, 6): "16 kernels, each 5 x 5 for each of 6 maps.",
+    (120, 256): "Without padding the maps end up 4 x 4: the first convolution has `padding=2`.",
+    (120, 784): "Maps of 7 x 7: the second convolution has no padding.",
+    (120, 576): "Maps of 6 x 6: the second convolution has no padding.",
 }
 
 
@@ -455,7 +454,7 @@ def _explain_lenet(got, expected):
         return "The second size counts the maps that come in: 1 for the pictures, 6 behind those."
     if got == expected[::-1]:
         return "It is transposed: nn.Linear takes the inputs first, nn.Linear(400, 120)."
-    return _LENET_SHAPES.get(got[1:], "")
+    return _LENET_SHAPES.get(got, "")
 
 
 @check(points=2.5)
