@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import nbformat
@@ -213,6 +214,36 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path):
     with pytest.raises(assignment.AssignmentError) as refused:
         assignment.read(tmp_path / "bad.md")
     assert len(str(refused.value).splitlines()) == 3
+
+
+def test_a_class_is_an_answer_and_its_empty_cell_still_defines_it():
+    student = assignment.student_version(assignment.read(EXERCISES / "10-convolution.md"))
+    source = cell(student, "lenet").source
+    assert source.count("raise NotImplementedError()") == 2
+    names = {"nn": types.SimpleNamespace(Module=object)}
+    exec(source, names)
+    with pytest.raises(NotImplementedError):
+        names["LeNet"]()
+
+
+AROUND = "### BEGIN SOLUTION\nclass Own:\n    pass\n### END SOLUTION"
+WITHIN = """\
+class Own:
+    ### BEGIN SOLUTION
+    def f(self):
+        pass
+    ### END SOLUTION"""
+
+
+@pytest.mark.parametrize(("source", "is_refused"), [(AROUND, False), (WITHIN, True)])
+def test_a_solution_region_stands_in_the_methods_of_a_class(source, is_refused):
+    notebook = assignment.read(EXERCISES / "10-convolution.md")
+    cell(notebook, "lenet").source += f"\n\n\n{source}"
+    if not is_refused:
+        assignment.validate(notebook)
+        return
+    with pytest.raises(assignment.AssignmentError, match="in the body of class `Own`; put one"):
+        assignment.validate(notebook)
 
 
 @pytest.mark.parametrize("name", ["notes.md", "page.txt"])

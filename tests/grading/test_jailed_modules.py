@@ -74,7 +74,7 @@ def test_a_jailed_answer_is_told_what_a_free_one_is(answers, name, answer):
 
 
 def told(result):
-    """The steps; PyTorch's counters of a tensor's changes differ by one, for a copy more or less."""
+    """The steps; how often a tensor has been changed depends on the copies that were made."""
     return re.sub(r"version \d", "version n", repr(result.steps))
 
 
@@ -99,6 +99,13 @@ def test_a_function_of_the_judges_runs_beside_an_object(answers):
     with pytest.raises(AttributeError) as raised:
         counter.beside(wants_what_is_not_there)(counter)
     assert raised.value.student_frame is None, "the line is not the student's"
+
+
+def test_pytorch_knows_the_processor(answers):
+    torch = pytest.importorskip("torch")
+    ask = "import torch\ncapability = torch.backends.cpu.get_cpu_capability()"
+    answers.ask("run", "processor", ask, False)
+    assert answers.ask("get", "capability") == torch.backends.cpu.get_cpu_capability()
 
 
 def check_of_the_type(thing):
