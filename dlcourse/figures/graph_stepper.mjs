@@ -364,8 +364,8 @@ function layout({ nodes, edges }) {
     const { parent, child, route } = edge;
     edge.points = [[port(edge, "parent", 1), parent.y + parent.h / 2],
       ...route.slice(1, -1).map((cell) => [cell.x, cell.y]), [port(edge, "child", -2), child.y - child.h / 2]];
-    edge.samples = edge.points.slice(1).flatMap(([x1, y1], i) => [1, 2, 3, 4, 5, 6, 7, 8, 9].map((tenth) => {
-      const [x0, y0] = edge.points[i], t = tenth / 10;
+    edge.samples = edge.points.slice(1).flatMap(([x1, y1], i) => [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map((t) => {
+      const [x0, y0] = edge.points[i];
       return { x: x0 + (x1 - x0) * t * t * (3 - 2 * t), y: y0 + (y1 - y0) * (1.5 * t * (1 - t) + t ** 3), w: 6, h: 6 };
     }));
   }
@@ -474,7 +474,7 @@ const PAGE = `
   <div class="dl-stage" tabindex="0" role="group" aria-label="Graph. Arrow keys step, Space plays."></div>
   <div class="dl-run">
     <div class="dl-buttons"><button type="button" class="dl-step-back">← Back</button><button type="button"
-      class="dl-step">Step →</button><button type="button" class="dl-play"></button></div>
+      class="dl-step dl-main">Step →</button><button type="button" class="dl-play"></button></div>
     <div><div class="dl-passes" aria-hidden="true"><span>forward</span><span>backward</span></div>
       <input type="range" class="dl-scrub" min="0" aria-label="Step"></div>
     <div class="dl-strip" aria-hidden="true"></div>
@@ -494,7 +494,7 @@ function read(model) {
 
 function render({ model, el }) {
   const first = read(model);
-  const values = new Map(); // of names no longer in use, too
+  const values = Object.create(null); // of names no longer in use, too
   let expression, graph, size, step, room, timer, typing, saving;
 
   const root = document.createElement("div");
@@ -534,14 +534,17 @@ function render({ model, el }) {
   // Take an expression, with the values last seen for its names and 1 for new ones. Throws if bad.
   function adopt(text, at = 0, news = {}) {
     const names = parse(text).filter((node) => !node.operation).map((node) => node.name);
-    for (const [name, value] of Object.entries(news)) values.set(name, value);
-    graph = evaluate(text, Object.fromEntries(names.map((name) => [name, values.get(name) ?? 1])));
+    Object.assign(values, news);
+    graph = evaluate(text, Object.fromEntries(names.map((name) => [name, values[name] ?? 1])));
     expression = text;
     step = Math.min(at, last());
     pause();
     if (field.value !== text) field.value = text;
     say("");
-    knobs.replaceChildren(...variables().map(knob));
+    // A number and a slider for each variable.
+    knobs.innerHTML = variables().map(({ name, value }) => `<div class="dl-knob"><span aria-hidden="true">${name}</span>
+      <input type="number" step="0.1" aria-label="${name}" value="${value}"><input type="range" step="0.05" min="-5" max="5"
+      aria-label="${name}, slider" value="${value}"></div>`).join("");
     numberTrouble.textContent = "";
     fit();
   }
@@ -558,31 +561,9 @@ function render({ model, el }) {
   function say(text) {
     clearTimeout(typing);
     trouble.textContent = text && `${text} The graph is still that of ${expression}.`;
-    field.setAttribute("aria-invalid", Boolean(text));
+    field.ariaInvalid = Boolean(text);
     const bare = (typed) => typed.replace(/\s/g, "");
     examples.selectedIndex = 1 + EXAMPLES.findIndex((example) => bare(example[1]) === bare(expression));
-  }
-  // A number and a slider for one variable.
-  function knob({ name, value }) {
-    const box = document.createElement("div");
-    box.className = "dl-knob";
-    box.innerHTML = `<span aria-hidden="true">${name}</span><input type="number" step="0.1" aria-label="${name}"
-      value="${value}"><input type="range" step="0.05" min="-5" max="5" aria-label="${name}, slider"
-      value="${value}">`;
-    const [, number, range] = box.children;
-    box.addEventListener("input", ({ target }) => {
-      const text = target.value, bad = !text.trim() || !Number.isFinite(Number(text));
-      number.setAttribute("aria-invalid", bad);
-      numberTrouble.textContent = bad ? `${name}: ${text || "no number"} came; expected a finite number, `
-        + `such as 0.5. The graph still has ${name} = ${show(values.get(name) ?? 1)}.` : "";
-      if (bad) return;
-      (target === range ? number : range).value = text;
-      values.set(name, Number(text));
-      graph = evaluate(expression, { ...inputs(), [name]: Number(text) });
-      fit();
-      save();
-    });
-    return box;
   }
   function fit() {
     room = root.clientWidth - 34;
@@ -604,6 +585,19 @@ function render({ model, el }) {
     forth.ariaDisabled = step === last();
   }
 
+  knobs.addEventListener("input", ({ target }) => {
+    const text = target.value, bad = !text.trim() || !Number.isFinite(Number(text));
+    const [{ textContent: name }, number, range] = target.parentNode.children;
+    number.ariaInvalid = bad;
+    numberTrouble.textContent = bad ? `${name}: ${text || "no number"} came; expected a finite number, such as 0.5. The graph still has ${
+      name} = ${show(values[name] ?? 1)}.` : "";
+    if (bad) return;
+    (target === range ? number : range).value = text;
+    values[name] = Number(text);
+    graph = evaluate(expression, { ...inputs(), [name]: Number(text) });
+    fit();
+    save();
+  });
   field.addEventListener("input", () => edit(900));
   field.addEventListener("change", () => edit(0));
   examples.addEventListener("change", () => {

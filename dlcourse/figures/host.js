@@ -1,13 +1,13 @@
 // Runs the figures of a static page: gives each `<module>.mjs` what anywidget would. What the reader
 // changes goes into the address, `#section&graph_stepper-1=<changes>`, for links.
 
-const figures = new Map(); // id -> { initial, state, changes (as in the address), listeners, tell }
+const figures = new Map(); // id -> { initial, state, changes (as in the address), tell }
 let anchor, waiting;
 
 function readAddress() {
-  const parts = location.hash.slice(1).split("&");
-  const asked = parts.map((part) => part.split("=")).filter(([id, changes]) => changes && figures.has(id));
-  anchor = parts.filter((part) => !asked.some(([id]) => part.startsWith(`${id}=`))).join("&");
+  const parts = location.hash.slice(1).split("&").map((part) => part.split("="));
+  const asked = parts.filter(([id, changes]) => changes && figures.has(id));
+  anchor = parts.filter((part) => !asked.includes(part)).map((part) => part.join("=")).join("&");
   for (const [id, changes] of asked) {
     const figure = figures.get(id);
     figure.changes = changes;
@@ -31,28 +31,26 @@ function save(figure) {
   figure.changes = news.length && encodeURIComponent(JSON.stringify(Object.fromEntries(news)));
   clearTimeout(waiting); // Browsers allow only so many changes of the address.
   waiting = setTimeout(() => {
-    const parts = [...figures].filter(([, { changes }]) => changes).map(([id, { changes }]) => `${id}=${changes}`);
+    const parts = [...figures].map(([id, { changes }]) => changes && `${id}=${changes}`);
     const hash = [anchor, ...parts].filter(Boolean).join("&");
-    history.replaceState(history.state, "", hash ? `#${hash}` : location.pathname + location.search);
+    history.replaceState(history.state, "", `#${hash}`);
   }, 300);
 }
 
-async function run(module, div, figure, state) {
-  const el = document.createElement("div");
-  const tell = (key) => figure.listeners.forEach(([event, listener]) => event === `change:${key}` && listener());
-  Object.assign(figure, { state, tell, listeners: [] });
+async function run({ render }, div, figure, state) {
+  const el = document.createElement("div"), changes = new EventTarget();
+  const tell = (key) => changes.dispatchEvent(new Event(`change:${key}`));
+  Object.assign(figure, { state, tell });
   div.append(el);
   try {
-    await module.render({ el, model: {
-      get: (key) => figure.state[key],
-      set: (key, value) => {
-        figure.state[key] = value;
+    await render({ el, model: {
+      get: (key) => state[key],
+      set(key, value) {
+        state[key] = value;
         tell(key);
       },
-      on: (...pair) => figure.listeners.push(pair),
-      off: (...pair) => {
-        figure.listeners = figure.listeners.filter((other) => !pair.every((part, i) => part === other[i]));
-      },
+      on: (...pair) => changes.addEventListener(...pair),
+      off: (...pair) => changes.removeEventListener(...pair),
       save_changes: () => save(figure),
     } });
   } catch (error) {
@@ -66,16 +64,13 @@ async function open(div) {
   const figure = figures.get(div.id);
   try {
     figure.initial = JSON.parse(div.querySelector(".dl-state").textContent);
-    const { default: module } = await import(new URL(`${div.dataset.module}.mjs`, import.meta.url));
+    const { default: module } = await import(`./${div.dataset.module}.mjs`);
     const plain = () => run(module, div, figure, { ...figure.initial });
     await run(module, div, figure, changed(figure)).catch(plain); // The address may be at fault.
     div.dataset.ready = "true";
-  } catch (error) {
-    const message = document.createElement("p");
-    message.className = "dl-figure-error";
-    message.setAttribute("role", "alert");
-    message.textContent = `This figure does not run here; its picture is shown instead. ${error.message}`;
-    div.prepend(message);
+  } catch ({ message }) {
+    div.prepend(Object.assign(document.createElement("p"), { className: "dl-figure-error", role: "alert",
+      textContent: `This figure does not run here; its picture is shown instead. ${message}` }));
   }
 }
 
