@@ -155,23 +155,47 @@ def module_path(module_name: str) -> Path:
 
 
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "\./(\w+)\.mjs";$', re.MULTILINE)
+_LATER = re.compile(r'\bimport\("\./(\w+)\.mjs"\)')
+_EXPORT = re.compile(r"^export (?:const|(?:async )?function) (\w+)", re.MULTILINE)
 
 
-def module_text(module_name: str) -> str:
+def module_text(module_name: str, inside: str = "") -> str:
     """A figure's module as one text, with the modules beside it that it imports put in.
 
     A notebook sends the module's text to the browser, where no file lies beside it. On the site the
     same files are loaded as they are, and a browser keeps what several figures share. Understood is
     ``import { a, b } from "./kit.mjs";`` at the start of a line, of names that the other module
-    exports where it declares them (``export const a``, ``export function b``).
+    exports where it declares them (``export const a``, ``export function b``); and
+    ``import("./tools.mjs")``, with which the site fetches a part when a reader first needs it.
+
+    Args:
+        module_name: name of the module.
+        inside: name of a module in whose text this one is put. What it imports from there is
+            already in sight.
+
+    Returns:
+        JavaScript that imports nothing.
+
+    Raises:
+        ValueError: there is no such module.
     """
 
-    def put_in(match):
-        names = ", ".join(name.strip() for name in match[1].split(",") if name.strip())
-        text = re.sub(r"^export (?!default)", "", module_text(match[2]), flags=re.MULTILINE)
-        return f"const {{ {names} }} = (() => {{\n{text}\nreturn {{ {names} }};\n}})();"
+    def local(name, inside=""):
+        return re.sub(r"^export (?!default)", "", module_text(name, inside), flags=re.MULTILINE)
 
-    return _IMPORT.sub(put_in, module_path(module_name).read_text("utf-8"))
+    def put_in(match):
+        if match[2] == inside:
+            return ""
+        names = ", ".join(name.strip() for name in match[1].split(",") if name.strip())
+        return f"const {{ {names} }} = (() => {{\n{local(match[2])}\nreturn {{ {names} }};\n}})();"
+
+    def put_in_later(match):
+        names = ", ".join(_EXPORT.findall(module_path(match[1]).read_text("utf-8")))
+        text = local(match[1], inside=module_name)
+        return f"(async () => {{\n{text}\nreturn {{ {names} }};\n}})()"
+
+    text = _IMPORT.sub(put_in, module_path(module_name).read_text("utf-8"))
+    return _LATER.sub(put_in_later, text)
 
 
 def style_sheets(module_name: str) -> list[Path]:

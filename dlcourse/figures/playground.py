@@ -75,6 +75,7 @@ RANGES = {  # lowest, highest, whole numbers only?
     "step": (0, 100_000, True),
 }
 MAX_POINTS = 500
+_NOTHING = object()
 _NUMBER = r"-?\d{1,9}(\.\d{1,9})?"
 
 
@@ -130,9 +131,7 @@ def settings(**given) -> dict:
 
 def check_state(state: Mapping):
     """Raise ValueError unless all settings are there and fit together."""
-    for key in DEFAULTS:
-        if key not in state:
-            raise ValueError(f"{key}: nothing came; expected the complete settings")
+    state = dict.fromkeys(DEFAULTS, _NOTHING) | dict(state)
     for key, choices in CHOICES.items():
         if not any(type(state[key]) is type(one) and state[key] == one for one in choices):
             _refuse(key, state[key], f"one of {', '.join(map(_show, choices))}")
@@ -193,6 +192,8 @@ def _refuse(key, value, expected):
 
 def _show(value) -> str:
     """A value as the module writes it, shortened."""
+    if value is _NOTHING:
+        return "nothing"
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=repr)
     return f"{text[:30]}…" if len(text) > 30 else text
 

@@ -24,8 +24,8 @@ RUN = """async (settings) => {
   const { points, handle } = engine();
   let frame = handle({ settings, steps: settings.step });
   while (frame.left) frame = handle({ steps: frame.left });
-  return { points: points(settings), params: [...frame.params], loss: frame.train.loss,
-    test: frame.test?.loss ?? null, step: frame.step };
+  return { points: points(settings), params: [...frame.params], loss: frame.results[0].loss,
+    test: frame.results[1]?.loss ?? null, step: frame.step };
 }"""
 SETTINGS = [
     {},
@@ -60,7 +60,7 @@ def test_the_module_trains_as_python_does(visit, given):
 
 
 CODE = """async (all) => {
-  const { code } = await import("/_static/figures/playground.mjs");
+  const { code } = await import("/_static/figures/playground_tools.mjs");
   return all.map(([settings, torch]) => code(settings, torch));
 }"""
 
@@ -121,12 +121,15 @@ def test_both_refuse_the_same_settings_in_the_same_words(visit):
         {"points": [[1, 2, 0]]},
     ]  # fmt: skip
     states = [playground.settings() | changes for changes in bad]
+    full = playground.settings()
+    states += [{key: full[key] for key in full if key != missing} for missing in full]
     theirs = page.evaluate(
         """async (all) => {
           const { check } = await import("/_static/figures/playground.mjs");
+          const { checkTexts } = await import("/_static/figures/playground_tools.mjs");
           return all.map((state) => {
             try {
-              check(state);
+              checkTexts(check(state));
               return "accepted";
             } catch (error) {
               return error.message;

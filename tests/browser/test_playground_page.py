@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from playground_page import COPY, button, pixel, settings_of, shows, visits
+from playground_page import COPY, button, drawn, message, pixel, settings_of, shows, visits
 from playwright.sync_api import expect
 
 from dlcourse.figures import playground
@@ -112,7 +112,7 @@ def test_features_are_switched_on_and_off(visit):
     assert shows(page, features=["x1", "x2", "x1^2", "sin x2"])
     for name in ("x₁", "x₂", "sin x₂", "x₁²"):
         button(page, name).click()
-    assert "one or more of x1" in page.locator(".dl-message").inner_text()
+    assert "one or more of x1" in message(page).inner_text()
     assert shows(page, features=["x1^2"])
 
 
@@ -128,10 +128,10 @@ def test_layers_and_neurons_come_and_go(visit):
         button(page, "Add a hidden layer").click()
     assert shows(page, hidden=[5, 4, 4, 4, 4, 4])
     button(page, "Add a hidden layer").click()
-    assert "up to six" in page.locator(".dl-message").inner_text()
+    assert "up to six" in message(page).inner_text()
     for _ in range(4):
         button(page, "Add a neuron, layer 1").click()
-    assert "from 1 to 8" in page.locator(".dl-message").inner_text()
+    assert "from 1 to 8" in message(page).inner_text()
     for _ in range(6):
         button(page, "Remove a hidden layer").click()
     assert shows(page, hidden=[])
@@ -156,7 +156,7 @@ def test_a_weight_is_edited_by_pointer_and_by_keyboard(visit):
     weights[4] = 0.05
     assert shows(page, hidden=[2], weights=weights)
     page.locator(".dl-edit input[type=number]").last.fill("")
-    assert "Expected a number" in page.locator(".dl-message").inner_text()
+    expect(message(page)).to_contain_text("Expected a number")
     page.keyboard.press("Escape")
     expect(button(page, "neuron 1 of layer 1")).to_be_focused()
     expect(page.locator(".dl-edit")).to_be_hidden()
@@ -164,7 +164,7 @@ def test_a_weight_is_edited_by_pointer_and_by_keyboard(visit):
     page.keyboard.press("ArrowRight")
     expect(button(page, "the output")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.locator(".dl-edit .dl-knob").count() == 3
+    expect(page.locator(".dl-edit > div")).to_have_count(3)
     button(page, "Step").click()
     assert shows(page, hidden=[2], weights=weights, step=1)
 
@@ -189,25 +189,35 @@ def test_own_points_are_drawn_with_pointer_and_keyboard(visit):
     plane = page.locator(".dl-plane")
     box = plane.bounding_box()
     plane.click(position={"x": box["width"] * 0.75, "y": box["height"] * 0.25})
-    expect(page.locator(".dl-plane svg")).to_have_attribute("aria-label", re.compile("^3 training"))
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("^3 training"))
     there = settings_of(page)["points"]
     x, y, k = (float(n) for n in there.split("~")[-1].split("_"))
     assert (abs(x - 3) < 0.11, abs(y - 3) < 0.11, k) == (True, True, 0)
     page.get_by_label("What a click draws").select_option("class 2")
-    plane.focus()
+    page.locator(".dl-aim").focus()
     for key in ("ArrowLeft", "ArrowDown", "ArrowDown", "Enter"):
         page.keyboard.press(key)
     there += "~-0.5_-1_1"
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("^4 training"))
     assert settings_of(page)["points"] == there
     assert shows(page, data="own", points=there, train=1)
     page.get_by_label("What a click draws").select_option("eraser")
     plane.click(position={"x": box["width"] * 0.7, "y": box["height"] * 0.3})
-    expect(page.locator(".dl-plane svg")).to_have_attribute("aria-label", re.compile("^3 training"))
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("^3 training"))
     assert settings_of(page)["points"] == "-2_0_0~2_0_1~-0.5_-1_1"
     button(page, "Clear").click()
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("^2 training"))
     assert settings_of(page)["points"] == start
+    page.get_by_label("Classes").select_option("3")
+    page.get_by_label("What a click draws").select_option("class 3")
+    plane.click()
+    expect(drawn(page)).to_have_attribute("aria-label", re.compile("^3 training"))
+    page.get_by_label("Classes").select_option("2")
+    expect(message(page)).to_contain_text("a class below 2")
+    assert page.get_by_label("Classes").input_value() == "3"
     page.get_by_role("radio", name="Circle").check()
-    assert settings_of(page) == playground.settings()
+    assert shows(page, classes=3)
+    assert settings_of(page) == playground.settings(classes=3)
 
 
 def colors(page):
@@ -228,9 +238,9 @@ def test_the_surface_shows_the_classes_and_has_hard_edges_if_wanted(visit):
     assert (pixel(page, 4, 4), pixel(page, -4, -4)) == (orange, blue)
     page.get_by_label("Classes").select_option("4")
     assert colors(page) in (2, 3, 4)
-    marks = page.locator(".dl-plane svg path").count()
+    marks = page.locator(".dl-plane svg[role=img] path").count()
     page.get_by_label("Show test points").check()
-    assert page.locator(".dl-plane svg path").count() == marks + 200
+    assert page.locator(".dl-plane svg[role=img] path").count() == marks + 200
     assert settings_of(page)["show_test"] is True
     button(page, "x₁").hover()  # shows what this input sees
     assert pixel(page, 4, 0) != pixel(page, -4, 0)
@@ -258,20 +268,20 @@ def test_every_quiz_can_be_solved_and_is_not_solved_at_once(visit, quiz):
     expect(page.locator(".dl-quiz")).to_contain_text("Still: ")
     button(page, "Step").click()
     if quiz == "hand":
-        assert "by hand" in page.locator(".dl-message").inner_text()
+        assert "by hand" in message(page).inner_text()
     state = settings_of(page) | SOLUTIONS[quiz]
     page.evaluate("hash => { location.hash = hash }", "playground-1=" + quote(json.dumps(state)))
     expect(page.locator(".dl-quiz")).to_contain_text("Solved!", timeout=20_000)
     expect(page.locator(".dl-sentence")).to_contain_text("Quiz solved.")
     page.get_by_role("radio", name="Bumps").check()
-    expect(page.locator(".dl-quiz")).to_have_text("")
+    expect(page.locator(".dl-quiz")).to_be_hidden()
     assert settings_of(page)["quiz"] == ""
 
 
 def test_a_loss_that_explodes_is_told(visit):
     page = visit(playground(data="plane", activation="linear", rate=10, hidden=[8]))
     page.get_by_role("button", name="Run").click()
-    expect(page.locator(".dl-message")).to_contain_text("restart with a smaller learning rate")
+    expect(message(page)).to_contain_text("restart with a smaller learning rate")
     assert page.get_by_role("button", name="Run").is_visible()
     page.get_by_label("Learning rate").select_option("0.01")
     button(page, "Restart").click()
@@ -282,13 +292,13 @@ def test_code_is_copied_or_shown(visit):
     page = visit(playground(step=7))
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     button(page, "Copy PyTorch code").click()
-    expect(page.locator(".dl-message")).to_contain_text("Copied")
+    expect(message(page)).to_contain_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.get_by_label("Python code").input_value()
     assert "batches(steps=7)" in copied
     page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(Error()); }")
     button(page, "Copy NumPy code").click()
-    expect(page.locator(".dl-message")).to_contain_text("It is selected")
+    expect(message(page)).to_contain_text("It is selected")
     area = page.get_by_label("Python code")
     assert area.evaluate("area => area.value.slice(area.selectionStart, area.selectionEnd)") == (
         area.input_value()

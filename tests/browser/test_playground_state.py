@@ -5,10 +5,10 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from playground_page import button, pixel, settings_of, shows, visits
+from playground_page import button, drawn, message, pixel, settings_of, shows, visits
 from playwright.sync_api import expect
 
-from dlcourse.figures import playground
+from dlcourse.figures import base, playground
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +47,63 @@ def test_without_workers_it_trains_in_the_page(visit, script):
     page.get_by_role("button", name="Pause").click()
     button(page, "Restart").click()
     assert shows(page)
+
+
+TOOLS = """performance.getEntriesByType("resource")
+  .filter(({ name }) => name.endsWith("/playground_tools.mjs")).length"""
+
+
+def test_tools_are_fetched_when_the_reader_first_takes_one(visit):
+    page = visit()
+    page.get_by_role("button", name="Run").click()
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_label("Learning rate").select_option("0.03")
+    button(page, "Add a hidden layer").click()
+    button(page, "neuron 1 of layer 1").hover()
+    assert page.evaluate(TOOLS) == 0
+    button(page, "neuron 1 of layer 1").click()
+    expect(page.get_by_label("bias").first).to_be_visible()
+    button(page, "Copy NumPy code").click()
+    expect(page.get_by_label("Python code")).to_be_visible()
+    assert page.evaluate(TOOLS) == 1
+
+
+def test_tools_that_cannot_be_fetched_are_told_and_the_rest_works(visit):
+    page = visit()
+    page.route("**/playground_tools.mjs", lambda route: route.abort())
+    button(page, "Copy NumPy code").click()
+    expect(message(page)).to_contain_text("playground_tools.mjs")
+    button(page, "Step").click()
+    assert shows(page, step=1)
+    page.messages.clear()
+
+
+def test_as_one_text_it_has_its_tools_with_no_file_beside_it(visit):
+    """As in a notebook: a text alone, and a model without the host."""
+    page = visit()
+    page.route("**/*.mjs", lambda route: route.abort())
+    page.evaluate(
+        """async ([text, state]) => {
+          const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+          const { default: module } = await import(address);
+          const el = document.createElement("div");
+          document.querySelector("main").replaceChildren(el);
+          await module.render({ el, model: { get: (key) => state[key],
+            set: (key, value) => { state[key] = value; }, on() {}, off() {}, save_changes() {} } });
+        }""",
+        [base.module_text("playground"), playground.settings(hidden=[2])],
+    )
+    button(page, "neuron 1 of layer 1").click()
+    page.locator(".dl-edit input[type=number]").first.fill("2")
+    button(page, "Copy PyTorch code").click()
+    assert page.get_by_label("Python code").input_value().count("weights = [\n    2, ") == 1
+    page.get_by_label("Quiz").select_option("two")
+    expect(page.locator(".dl-quiz")).to_contain_text("Still: ")
+    page.locator(".dl-aim").click()
+    expect(drawn(page)).to_have_attribute(
+        "aria-label", "21 training points and 0 test points over the answer"
+    )
 
 
 def test_a_link_opens_the_figure_as_it_was_left(visit):
@@ -90,7 +147,7 @@ def broken(state):
     [
         ("{", "JSON"),
         ("null", ""),
-        ("[]", "data: nothing came; expected the complete settings"),
+        ("[]", 'data: nothing came; expected one of "circle"'),
         ({"rate": "0.1"}, 'rate: "0.1" came; expected a number from 0.0001 to 10'),
         ('{"noise": NaN}', "JSON"),
         ({"noise": None}, "noise: null came"),
@@ -119,7 +176,7 @@ def test_nonsense_in_the_address_is_passed_over(visit, text):
     assert page.locator(".dl-figure-error").count() == 0
     assert shows(page)
     page.evaluate("hash => { location.hash = hash }", "playground-1=" + quote('{"rate":-1}'))
-    expect(page.locator(".dl-message")).to_contain_text("rate: -1 came")
+    expect(message(page)).to_contain_text("rate: -1 came")
     assert shows(page)
 
 
