@@ -1,5 +1,4 @@
-// Backpropagation on a small graph, one step at a time. graph_stepper.py is its twin: same language,
-// same numbers, same sentences.
+// Backpropagation on a small graph, one step at a time. graph_stepper.py is its twin, word for word.
 
 const MAX_CHARACTERS = 120, MAX_NODES = 24, MAX_NAME = 8;
 const EXAMPLES = [
@@ -12,11 +11,9 @@ const EXAMPLES = [
 
 export function show(number, digits = 4) {
   if (!Number.isFinite(number)) return "not a number";
-  const rounded = Number(number.toPrecision(digits));
-  const size = Math.abs(rounded);
-  const plain = size === 0 || (size >= 1e-4 && size < 1e6);
-  const text = plain ? String(rounded) : rounded.toExponential().replace("+", "");
-  return text.replace(/-/g, "−");
+  const rounded = Number(number.toPrecision(digits)), size = Math.abs(rounded);
+  const text = size === 0 || (size >= 1e-4 && size < 1e6) ? String(rounded) : rounded.toExponential();
+  return text.replace("+", "").replace(/-/g, "−");
 }
 
 // Text, value, derivatives as [formula, function of arguments and value], why there is no value.
@@ -84,9 +81,7 @@ function tokenize(text) {
 
 export function parse(expression) {
   if (typeof expression !== "string") fail(`an expression is text; ${expression} came`);
-  if (expression.length > MAX_CHARACTERS) {
-    fail(`The expression has ${expression.length} characters; at most ${MAX_CHARACTERS} are drawn.`);
-  }
+  if (expression.length > MAX_CHARACTERS) fail(`The expression has ${expression.length} characters; at most ${MAX_CHARACTERS} are drawn.`);
   const tokens = tokenize(expression), nodes = [];
   let next = 0, last = "";
 
@@ -143,9 +138,7 @@ export function parse(expression) {
       return apply(text, bracketed());
     }
     if (called) fail(`${here} '${text}(' came; the functions are ${FUNCTIONS.join(", ")}.`);
-    if (text.length > MAX_NAME) {
-      fail(`${here} the name '${text}' has ${text.length} letters; expected at most ${MAX_NAME}.`);
-    }
+    if (text.length > MAX_NAME) fail(`${here} the name '${text}' has ${text.length} letters; expected at most ${MAX_NAME}.`);
     const known = nodes.find((node) => node.name === text);
     if (!known) nodes.push({ name: text, operation: null, args: [], uses: 0 });
     return known ?? nodes.at(-1);
@@ -157,23 +150,19 @@ export function parse(expression) {
   if (!isNode(output)) fail("The expression has no variable; use at least one name, such as x.");
   if (nodes.length > MAX_NODES) fail(`The graph has ${nodes.length} nodes; at most ${MAX_NODES} are drawn.`);
   nodes.filter((node) => node.operation).forEach((node, i) => {
-    node.name = `v${digits(i + 1, "₀₁₂₃₄₅₆₇₈₉")}`;
+    node.name = `v${String(i + 1).replace(/\d/g, (digit) => "₀₁₂₃₄₅₆₇₈₉"[digit])}`;
     node.text = write(node, node.args.map(nameOf)); // its parents have their names by now
   });
   return nodes;
 }
 
-const digits = (number, signs) => String(number).replace(/\d/g, (digit) => signs[digit]);
 const wrap = (text) => (text.startsWith("−") ? `(${text})` : text);
 const fill = (template, [a, b], v) => template.replace(/\{(\w)\}/g, (_, key) => ({ a, b, v })[key]);
 
 // A power with a constant exponent: x², x^0.5, and x alone for x¹.
 function power(base, exponent) {
   if (exponent === 1) return base;
-  if (Number.isInteger(exponent) && exponent > 1 && exponent < 10) {
-    return base + digits(exponent, "⁰¹²³⁴⁵⁶⁷⁸⁹");
-  }
-  return `${base}^${wrap(show(exponent))}`;
+  return base + ((exponent > 1 && "⁰¹²³⁴⁵⁶⁷⁸⁹"[exponent]) || `^${wrap(show(exponent))}`);
 }
 
 // An operation with the given texts in its arguments' places.
@@ -196,7 +185,7 @@ export function evaluate(expression, inputs) {
   const edges = [];
   nodes.at(-1).terms.push(1); // The output changes exactly as much as itself.
   for (const node of [...nodes].reverse()) {
-    node.gradient = node.terms.reduce((sum, term) => sum + term);
+    node.gradient = total(node.terms);
     node.args.forEach((parent, place) => {
       if (!isNode(parent)) return;
       const edge = backward(node, parent, place);
@@ -292,7 +281,7 @@ const addition = (terms) => `${join(terms)} = ${show(total(terms))}`;
 // through a cell of its own in each. Places are written onto nodes and edges.
 const mean = (numbers) => total(numbers) / numbers.length;
 const label = ({ name, operation, text }) => (operation ? `${name} = ${text}` : name);
-// An edge's label opens with where its number comes from, unless that is the number itself.
+// Where an edge's number comes from, unless that is the number itself.
 const source = ({ formula }) => (/^−?[\d.]+$/.test(formula) ? "" : formula);
 
 function layout({ nodes, edges }) {
@@ -481,7 +470,6 @@ const PAGE = `
     <p class="dl-sentence" aria-live="polite"></p>
   </div>
   <div class="dl-inputs"><div class="dl-knobs"></div><p class="dl-message" role="status"></p></div>`;
-const PAUSE = 2200; // milliseconds between steps that play by themselves
 const KEYS = ["expression", "inputs", "step"];
 
 // The state that the model holds, or an error that says what is wrong with it.
@@ -523,7 +511,7 @@ function render({ model, el }) {
     timer = setInterval(() => {
       if (step < last()) go(step + 1);
       else pause();
-    }, PAUSE);
+    }, 2200); // milliseconds
     go(step + 1);
   }
   function pause() {
@@ -586,15 +574,15 @@ function render({ model, el }) {
   }
 
   knobs.addEventListener("input", ({ target }) => {
-    const text = target.value, bad = !text.trim() || !Number.isFinite(Number(text));
+    const { value: text, valueAsNumber: value } = target, bad = !Number.isFinite(value);
     const [{ textContent: name }, number, range] = target.parentNode.children;
     number.ariaInvalid = bad;
     numberTrouble.textContent = bad ? `${name}: ${text || "no number"} came; expected a finite number, such as 0.5. The graph still has ${
       name} = ${show(values[name] ?? 1)}.` : "";
     if (bad) return;
     (target === range ? number : range).value = text;
-    values[name] = Number(text);
-    graph = evaluate(expression, { ...inputs(), [name]: Number(text) });
+    values[name] = value;
+    graph = evaluate(expression, { ...inputs(), [name]: value });
     fit();
     save();
   });
@@ -620,9 +608,8 @@ function render({ model, el }) {
     }
   });
   root.addEventListener("keydown", (event) => {
-    const { key, target } = event;
-    if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (target.matches("input:not(.dl-scrub), select")) return;
+    const { key, target, altKey, ctrlKey, metaKey, shiftKey } = event;
+    if (altKey || ctrlKey || metaKey || shiftKey || target.matches("input:not(.dl-scrub), select")) return;
     const to = { ArrowRight: step + 1, ArrowLeft: step - 1, Home: 0, End: last() }[key];
     if (to === undefined && (key !== " " || target.matches("button"))) return;
     event.preventDefault();
@@ -633,8 +620,7 @@ function render({ model, el }) {
 
   function save() {
     saving = true;
-    const state = { expression, inputs: inputs(), step };
-    for (const key of KEYS) model.set(key, state[key]);
+    for (const [key, value] of Object.entries({ expression, inputs: inputs(), step })) model.set(key, value);
     saving = false;
     model.save_changes();
   }
