@@ -1,5 +1,6 @@
 """A minimal static page with figures on it, laid out as the book's own pages are."""
 
+import io
 import re
 import shutil
 from pathlib import Path
@@ -48,3 +49,11 @@ def write_page(folder: Path, *figures, theme: str = "light", name: str = "index.
     path = folder / name
     path.write_text(PAGE.format(theme=theme, figures="\n".join(parts), styles=styles), "utf-8")
     return path
+
+
+def ink(locator) -> int:
+    """How many pixels shown there differ from the ground, the commonest level of gray."""
+    from PIL import Image
+
+    counts = Image.open(io.BytesIO(locator.screenshot())).convert("L").histogram()
+    return sum(counts) - max(counts)

@@ -1,6 +1,7 @@
 """A JupyterLab of our own, with one notebook in it, for figures that talk to Python."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
@@ -24,6 +25,10 @@ def jupyterlab(folder, cells):
         metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
     )
     nbformat.write(notebook, folder / "figure.ipynb")
+    quiet = folder / "config" / "labconfig" / "page_config.json"
+    quiet.parent.mkdir(parents=True)
+    announcements = "@jupyterlab/apputils-extension:announcements"  # lie over the notebook
+    quiet.write_text(json.dumps({"disabledExtensions": {announcements: True}}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -73,17 +78,22 @@ def open_notebook(chromium, lab):
     page.set_default_timeout(60_000)
     page.goto(f"{lab}/lab/tree/figure.ipynb?token={TOKEN}")
     page.locator(".jp-CodeCell").last.wait_for()
+    # "Idle" it is already before it has a kernel; a cell run then opens a dialog that asks for one.
+    page.locator(".jp-NotebookPanel-toolbar .jp-KernelName", has_text="Python 3").wait_for()
     page.locator('.jp-NotebookPanel-toolbar [data-status="idle"]').wait_for()
     return page
 
 
 def run_cell(page, number):
-    """Run a cell that has not run yet; on a busy machine JupyterLab may miss the first keys."""
+    """Run a cell, wait until it is done; on a busy machine JupyterLab may miss the first keys."""
     cell = page.locator(".jp-CodeCell").nth(number)
+    prompt = cell.locator(".jp-InputPrompt")
+    before = prompt.inner_text()
     for _ in range(5):
         cell.locator(".jp-InputArea-editor").click()
         page.keyboard.press("Control+Enter")
         with contextlib.suppress(AssertionError):
-            expect(cell.locator(".jp-InputPrompt")).not_to_have_text("[ ]:", timeout=5_000)
+            expect(prompt).not_to_have_text(before, timeout=5_000)
+            expect(prompt).not_to_have_text("[*]:", timeout=60_000)
             return
     pytest.fail(f"cell {number} did not start")
