@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping
 
 from dlcourse import plot
+from dlcourse.figures import fields
 from dlcourse.figures.base import Figure
 
 LANES = {1: 0, None: 1, 2: 2, 3: 3}
@@ -15,6 +16,36 @@ LANES = {1: 0, None: 1, 2: 2, 3: 3}
 
 # Notes that say where the course's lectures disagree belong to the table, not on the timeline.
 _ABOUT_LECTURES = ("Zell", "Ki ", "Ki:", "EEE511", "Deep Learning 101", "Yang", "lecture")
+
+
+KINDS = ("model", "data", "idea")
+MOST, LAST = 500, 2026  # items, year
+
+
+def _is_item(one):
+    if not isinstance(one, Mapping) or one.get("kind") not in KINDS:
+        return False
+    is_text = lambda key: isinstance(one.get(key), str) and len(one[key]) < 400
+    size = fields.Number(1e-12, 1e15) if one["kind"] != "idea" else fields.Number(0, 3, whole=True)
+    return (
+        all(map(is_text, ("name", "text", "source", "link")))
+        and not fields.Number(1901, LAST, whole=True).expected(one.get("year"))
+        and not size.expected(one.get("lane" if one["kind"] == "idea" else "size"))
+    )
+
+
+def _expected_items(value):
+    if isinstance(value, (list, tuple)) and 0 < len(value) <= MOST and all(map(_is_item, value)):
+        return ""
+    return f"1 to {MOST} items with kind, year, name, text, source, link, and a size or a lane"
+
+
+FIELDS = {
+    "items": fields.Test(_expected_items),
+    "kind": fields.Choice(("all", *KINDS)),
+    "first": fields.Number(1930, 2015, whole=True),
+    "selected": fields.Number(0, MOST - 1, whole=True),
+}
 
 
 def timeline(
@@ -56,7 +87,12 @@ def timeline(
         f"A timeline from {first}: ideas in four lanes, and sizes of models and data sets, on a "
         "logarithmic scale, from a handful to hundreds of billions."
     )
-    return Figure("timeline", state, alt, _picture(items, first))
+    return Figure("timeline", state, alt, _picture(items, first), check=check_state)
+
+
+def check_state(state: Mapping):
+    """Raise ValueError unless every value of the state is good."""
+    fields.check(FIELDS, state)
 
 
 def entries() -> list[dict]:
