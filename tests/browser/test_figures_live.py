@@ -210,7 +210,7 @@ LIVE = {
         told=lambda was: {
             "start": [-2.4, 1.2],
             "runners": [*was["runners"], "Nesterov"],
-            "settings": was["settings"] | {"Nesterov": {"lr": 0.02, "momentum": 0}},
+            "settings": was["settings"] | {"Nesterov": {"lr": 0.02, "momentum": 0.01}},
             "shown": "Nesterov",
             "step": 61,
         },
