@@ -1,7 +1,6 @@
-"""Draw a digit in Chromium: Python's numbers, drawing by mouse, finger and keyboard, bad states."""
+"""Draw a digit in Chromium: Python's numbers, drawing by mouse, finger, keyboard."""
 
 import base64
-import json
 import os
 
 import numpy as np
@@ -238,30 +237,3 @@ def test_a_full_paper_is_told_and_nothing_breaks(visit_figures):
     draw_by_mouse(page, SEVEN)
     expect(says(page)).to_contain_text("It reads a 7")
     expect(page.locator(".dl-message")).to_be_hidden()
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"strokes": "three"}, 'strokes: "three" came; expected up to 100 strokes'),
-        ({"strokes": [[]]}, "expected up to 100 strokes"),
-        ({"strokes": [[[0, 0]] * 10**6]}, "at most 2000 in all"),
-        ({"strokes": [[[0, None]]]}, "expected up to 100 strokes"),
-        ({"strokes": [[[0, float("nan")]]]}, "JSON"),
-        ({"strokes": [[[0, 101]]]}, "expected up to 100 strokes"),
-        ({"turn": "0"}, 'turn: "0" came; expected a whole number from -180 to 180'),
-        ({"pen": 0}, "pen: 0 came; expected a number from 1 to 5"),
-    ],
-)
-def test_a_malformed_state_is_told_and_the_rest_of_the_page_works(visit_figures, changes, told):
-    html = draw_digit().to_html()
-    start = html.index('class="dl-state">') + len('class="dl-state">')
-    state = json.dumps(draw_digit().state | changes)
-    page = visit_figures(
-        html[:start] + state + html[html.index("</script>", start) :], draw_digit()
-    )
-    message = page.locator(".dl-figure-error")
-    message.wait_for()
-    assert told in message.inner_text()
-    page.get_by_role("slider", name="Turn").fill("20")
-    expect(says(page)).to_contain_text("Turned by 20°.")

@@ -459,44 +459,6 @@ def broken(state, module="graph_stepper"):
     )
 
 
-@pytest.mark.parametrize(
-    ("state", "told"),
-    [
-        ("", "JSON"),
-        ("{", "JSON"),
-        ("null", ""),
-        ("[]", "an expression is text; undefined came"),
-        ("{}", "an expression is text; undefined came"),
-        (STATE | {"expression": 3}, "an expression is text; 3 came"),
-        (STATE | {"expression": "x +"}, "The expression ends too early"),
-        (STATE | {"expression": "<img src=x onerror=alert(1)>"}, "Character 1 is '<'"),
-        (STATE | {"expression": "x" * 10**6}, "1000000 characters; at most 120"),
-        (STATE | {"inputs": {}}, "inputs: nothing came for x"),
-        (STATE | {"inputs": None}, "inputs: nothing came for x"),
-        (STATE | {"inputs": [1]}, "inputs: nothing came for x"),
-        (STATE | {"inputs": {"x": "1"}}, "inputs: 1 came for x; expected a finite number"),
-        (STATE | {"inputs": {"x": None}}, "inputs: nothing came for x"),
-        ('{"expression": "x", "inputs": {"x": NaN}, "step": 0}', "JSON"),
-        ('{"expression": "x", "inputs": {"x": 1e999}, "step": 0}', "inputs: Infinity came for x"),
-        (STATE | {"step": -1}, "step: -1 came; expected a whole number from 0 to 3"),
-        (STATE | {"step": 1.5}, "step: 1.5 came"),
-        (STATE | {"step": "2"}, "step: 2 came"),
-        (STATE | {"step": None}, "step: null came"),
-    ],
-)
-def test_a_malformed_state_is_told_and_the_rest_of_the_page_works(visit, state, told):
-    state = state if isinstance(state, str) else json.dumps(state).replace("<", "\\u003c")
-    page = visit(broken(state), TWICE)
-    message = page.locator(".dl-figure-error")
-    message.wait_for()
-    assert message.inner_text().startswith("This figure does not run here; its picture is shown")
-    assert told in message.inner_text()
-    assert page.locator(".picture").is_visible()
-    assert page.locator(".dl-figure-body").count() == 1
-    page.get_by_role("button", name="Step").click()
-    assert position(page) == 1
-
-
 @pytest.mark.parametrize("module", ["nowhere", "host", "../../palette.css", ""])
 def test_a_module_that_is_not_there_is_told(visit, module):
     page = visit(broken(json.dumps(STATE), module), TWICE)
@@ -509,21 +471,6 @@ def test_a_module_that_is_not_there_is_told(visit, module):
 def test_a_huge_step_is_the_last_one(visit):
     page = visit(broken(json.dumps(STATE | {"step": 10**9})))
     assert position(page) == 3
-
-
-def test_the_picture_is_there_without_javascript(visit):
-    page = visit(java_script_enabled=False, ready=False)
-    picture = page.locator(".dl-fallback svg")
-    assert picture.is_visible()
-    assert "its gradients are w: −0.2662" in picture.get_attribute("aria-label")
-    assert page.get_by_role("group", name="Computation graph of").is_visible()
-    assert page.locator(".dl-figure-body").count() == 0
-
-
-def test_the_picture_gives_way_to_the_figure(visit):
-    page = visit()
-    assert not page.locator(".dl-fallback").is_visible()
-    assert page.locator(".dl-figure-body").is_visible()
 
 
 # The address ------------------------------------------------------------------------------------
@@ -702,16 +649,6 @@ def test_the_drawing_holds_its_nodes_apart(visit, expression):
             assert apart_x or apart_y
 
 
-@pytest.mark.parametrize("width", [360, 1000])
-def test_what_is_touched_is_large_enough(visit, width):
-    page = visit(viewport={"width": width, "height": 800})
-    for part in page.locator(".dl-figure-body :is(button, input, select)").all():
-        box = part.bounding_box()
-        slider = part.get_attribute("type") == "range"
-        assert box["height"] >= (32 if slider else 44)
-        assert box["width"] >= 44
-
-
 @pytest.mark.parametrize(("motion", "moving"), [("reduce", False), ("no-preference", True)])
 def test_nothing_moves_where_that_is_asked_for(visit, motion, moving):
     page = visit(reduced_motion=motion)
@@ -732,25 +669,6 @@ def test_dark_is_dark(visit):
     page.evaluate("document.documentElement.dataset.theme = 'light'")
     ground = page.locator(".dl-figure-body").evaluate("e => getComputedStyle(e).backgroundColor")
     assert ground == "rgb(255, 255, 255)"
-
-
-def test_the_focus_is_seen(visit):
-    page = visit()
-    page.evaluate("document.activeElement.blur()")
-    seen = []
-    for _ in range(20):
-        page.keyboard.press("Tab")
-        seen.append(page.evaluate(FOCUS))
-    inside = [ring for within, ring in seen if within]
-    assert len(inside) >= 16
-    assert all(inside)
-
-
-FOCUS = """() => {
-  const { outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
-  return [document.activeElement.closest(".dl-figure-body") !== null,
-    outlineStyle === "solid" && parseFloat(outlineWidth) >= 2];
-}"""
 
 
 def test_without_the_theme_of_the_site_it_still_has_colors(visit):

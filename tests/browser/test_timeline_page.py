@@ -85,31 +85,3 @@ def test_a_link_of_the_page_is_offered_and_no_other(visit_figures):
     page = visit_figures(figure)
     expect(page.locator(CHOSEN)).to_contain_text("perceptron")
     assert page.get_by_role("link", name="See it run").count() == 0
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"items": []},
-        {"items": [{"kind": "idea", "year": "1950"}]},
-        {"items": None},
-        {"selected": -1},
-        {"first": "1950"},
-        {"kind": "everything"},
-    ],
-    ids=str,
-)
-def test_a_malformed_state_is_told_and_the_page_goes_on(visit_figures, change):
-    bad = figures.timeline()
-    bad._state.update(change)
-    good = figures.timeline(selected="Adaline")
-    page = visit_figures(bad, good)
-    expect(page.get_by_role("alert")).to_contain_text("expected")
-    expect(page.locator(CHOSEN)).to_contain_text("Adaline")
-
-
-def test_a_million_points_are_refused(visit_figures):
-    bad = figures.timeline()
-    bad._state["items"] = [0] * 1_000_000
-    page = visit_figures(bad, ready=False)
-    expect(page.get_by_role("alert")).to_contain_text("1 to 500 items", timeout=30_000)
