@@ -85,12 +85,12 @@ function render({ model, el }) {
   const inside = (area, markup) => `${area.markup}<g clip-path="url(#${area.clip})">${markup}</g>`;
   const legend = (area, names) => names.map(([name, { color, dash }], i) =>
     `<path class="dl-curve" style="stroke:${color}" stroke-dasharray="${dash}" d="M${area.left + 10} ${area.top + 14 + 19 * i}h26"/>
-    <text x="${area.left + 42}" y="${area.top + 18 + 19 * i}">${name}</text>`).join("");
+    <text style="paint-order: stroke; stroke: var(--fig-wash); stroke-width: 4px" x="${area.left + 42}" y="${area.top + 18 + 19 * i}">${name}</text>`).join("");
 
   function activation({ z, weight, layers, activation: name }, width, height) {
     const [label, formula, f, slope] = ACTIVATIONS[name], xs = spread(-6, 6, 240);
     const bounded = ["sigmoid", "tanh"].includes(name);
-    first = axes({ x: [-6, 6], y: bounded ? [-1.2, 1.8] : [-1.2, 4], width, height, xName: "input z (shaded: slope below 0.05)" });
+    first = axes({ x: [-6, 6], y: bounded ? [-1.2, 1.8] : [-1.2, 4], width, height, xName: "input z (shaded: slope &lt; 0.05)" });
     // Where the slope is below a twentieth, next to nothing is learned: a wash marks it.
     const flat = xs.slice(1).filter((x) => abs(slope(x)) < 0.05)
       .map((x) => `M${first.X(x - 0.05)} ${first.top}V${first.bottom}H${first.X(x) + 0.5}V${first.top}Z`).join("");
@@ -100,7 +100,7 @@ function render({ model, el }) {
       ${dot(first, z, f(z), cold)}${dot(first, z, slope(z), warm)}`) + legend(first, [[`${label}: ${formula}`, cold], ["its derivative", warm]]);
 
     const gradients = chain(name, z, weight, layers);
-    const area = axes({ x: [0, layers + 1], y: [1e-9, 1e6], log: true, width, height, xName: "layer", yName: "gradient that reaches it" });
+    const area = axes({ x: [0, layers + 1], y: [1e-9, 1e6], log: true, width, height, xName: "layer", yName: "gradient that reaches it", left: 52 });
     const bar = (area.right - area.left) / (layers + 1) * 0.6;
     const right = inside(area, gradients.map((g, k) => {
       const y = area.Y(abs(g)), one = area.Y(1), x = area.X(k + 1) - bar / 2;

@@ -91,8 +91,9 @@ const FIELDS = {
 };
 const CURVES = [["train", "error on its own points", 0], ["test", "error on new points", 1], ["bias", "bias²", 2], ["variance", "variance", 3]];
 const PAGE = `
-  <div class="dl-row"><div class="dl-sliders" style="flex: 1 1 200px">${["degree", "points", "noise", "ridge"].map((key) => slider(key, FIELDS[key])).join("")}</div>
-    <button type="button" class="dl-new dl-main">New samples</button><button type="button" class="dl-reset">Reset</button></div>
+  <div class="dl-sliders" style="grid-template-columns: repeat(auto-fit, minmax(min(100%, 240px), 1fr))">${
+  ["degree", "points", "noise", "ridge"].map((key) => slider(key, FIELDS[key])).join("")}</div>
+  <div class="dl-row"><button type="button" class="dl-new dl-main">New samples</button><button type="button" class="dl-reset">Reset</button></div>
   <div class="dl-panes">
     <div class="dl-pane dl-fits"><svg aria-hidden="true"></svg></div>
     <div class="dl-pane dl-errors" tabindex="0" role="group" aria-label="Errors by degree. Drag sideways, or use the arrow keys, to choose the degree.">
@@ -130,7 +131,7 @@ function render({ model, el }) {
   `<path class="dl-curve" style="stroke:${LOOKS[look].color}" stroke-dasharray="${LOOKS[look].dash}" d="${line(area, all.map((one, k) => [k, one[key]]))}"/>
       <path d="${LOOKS[look].mark(area.X(degree), area.Y(here[key]), 5)}" style="fill:${LOOKS[look].color};stroke:var(--fig-ground)"/>`).join("")}</g>
       ${CURVES.map(([, name, look], i) => `<path class="dl-curve" style="stroke:${LOOKS[look].color}" stroke-dasharray="${LOOKS[look].dash}"
-        d="M${area.left + 8} ${area.top + 12 + 17 * i}h26"/><text x="${area.left + 40}" y="${area.top + 16 + 17 * i}">${name}</text>`).join("")}`);
+        d="M${area.left + 8} ${area.top + 12 + 17 * i}h26"/><text style="paint-order: stroke; stroke: var(--fig-wash); stroke-width: 4px" x="${area.left + 40}" y="${area.top + 16 + 17 * i}">${name}</text>`).join("")}`);
 
     const best = all.reduce((least, one, k) => (one.test < all[least].test ? k : least), 0);
     say(`Degree ${degree}, samples ${seed}: on average over ${SAMPLES} fits the squared error is ${show(here.train)} on the points it was fitted to, ${show(here.test)} on new ones (bias² ${

@@ -84,8 +84,8 @@ const choose = (name, label, choices) => `<label class="dl-field">${label} <sele
   <option value="" hidden>your own</option>${Object.keys(choices).map((key) => `<option>${key}</option>`).join("")}</select></label>`;
 const PAGE = `
   <div class="dl-row">${choose("dl-picture", "Picture", PICTURES)}${choose("dl-preset", "Kernel", KERNELS)}
-    <button type="button" class="dl-play dl-main"></button><button type="button" class="dl-reset">Reset</button></div>
-  <div class="dl-sliders dl-settings">${["stride", "padding", "dilation", "layers", "position"].map((key) => slider(key, FIELDS[key])).join("")}
+    <div class="dl-row"><button type="button" class="dl-play dl-main"></button><button type="button" class="dl-reset">Reset</button></div></div>
+  <div class="dl-sliders dl-tight">${["stride", "padding", "dilation", "layers", "position"].map((key) => slider(key, FIELDS[key])).join("")}
     <label class="dl-tick-box"><input type="checkbox" class="dl-pen"> Draw on input</label></div>
   <div class="dl-panes dl-maps">${[0, 1, 2, 3, 4].map((k) => `<div class="dl-pane dl-map" tabindex="0" role="group" aria-label="${
     k ? `Output of layer ${k}. Arrow keys move the window.` : "Input. Arrow keys move the window, or the pen; the space bar draws."}"></div>`).join("")}</div>

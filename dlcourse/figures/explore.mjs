@@ -60,7 +60,7 @@ async function render({ model, el }) {
   const fields = fieldsOf(model);
   const { parameters } = check(fields, (key) => model.get(key));
   const page = `<div class="dl-stage-frame"></div>
-    <div class="dl-row"><div class="dl-sliders" style="flex: 1 1 200px; align-items: end">${
+    <div class="dl-row"><div class="dl-sliders" style="flex: 1 1 260px">${
   parameters.map(control).join("")}</div>
     <button type="button" class="dl-reset">Reset</button></div>
     <p class="dl-says dl-quiet"></p>`;

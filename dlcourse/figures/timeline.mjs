@@ -9,7 +9,7 @@ const KINDS = {
   idea: { label: "Ideas", one: "an idea", color: "green", mark: "diamond" },
 };
 const LANES = ["first wave", "between", "second wave", "third wave"];
-const SHORT = ["1st", "", "2nd", "3rd"];
+const SHORT = ["wave 1", "", "wave 2", "wave 3"];
 const LAST = 2026, MOST = 500;
 
 const isText = (value) => typeof value === "string" && value.length < 400;
@@ -40,12 +40,12 @@ export function doublingMonths(items) {
 function render({ model, el }) {
   const page = `<div class="dl-row">${select("kind", FIELDS.kind)}
     <div style="flex: 2 1 190px">${slider("first", FIELDS.first)}</div>
-    <div style="display: flex; gap: 8px"><button type="button" data-go="-1" aria-label="Earlier">‹ Earlier</button>
+    <div class="dl-row"><button type="button" data-go="-1" aria-label="Earlier">‹ Earlier</button>
     <button type="button" data-go="1" aria-label="Later">Later ›</button>
     <button type="button" class="dl-reset">Reset</button></div></div>
     <div class="dl-pane" tabindex="0" role="group" aria-label="Timeline. Left and right arrow keys go from one to the next."></div>
-    <p>${Object.values(KINDS).map(({ label, color, mark }) => `<svg width="16" height="12" aria-hidden="true">
-      <path d="${MARKS[mark](7, 6, 5)}" fill="var(--dl-${color})"/></svg>${label}`).join(" &ensp; ")}</p>
+    <p>${Object.values(KINDS).map(({ label, color, mark }) => `<span style="white-space: nowrap"><svg width="16" height="12" aria-hidden="true">
+      <path d="${MARKS[mark](7, 6, 5)}" fill="var(--dl-${color})"/></svg>${label}</span>`).join(" &ensp; ")}</p>
     <div class="dl-card"></div><p class="dl-says dl-quiet"></p>`;
 
   let shown = [], places = new Map();
@@ -62,7 +62,7 @@ function render({ model, el }) {
     const tall = sized.length ? 330 : 0, lane = ideas.length ? 40 : 0, height = tall + 4 * lane + 34;
     const powers = sized.map(({ size }) => Math.log10(size));
     const y = [10 ** Math.floor(Math.min(...powers, 9) - 0.3), 10 ** Math.ceil(Math.max(...powers, 1) + 0.3)];
-    const wide = width >= 620, left = wide ? 96 : 52;
+    const wide = width >= 500, left = wide ? 96 : 56;
     const ax = axes({ x: [state.first, LAST], y: sized.length ? y : [1, 10], log: true, width, height: Math.max(tall, 60) + 24, left });
     places = new Map();
     for (const item of sized) places.set(item.index, [ax.X(item.year), ax.Y(item.size)]);
@@ -80,7 +80,7 @@ function render({ model, el }) {
     }).join("");
     const lanes = ideas.length ? LANES.map((name, i) => `<path class="dl-grid" d="M${left} ${top + lane * (i + 0.5)}H${width - 12}"/>
       <text class="dl-tick" text-anchor="end" x="${left - 8}" y="${top + lane * (i + 0.5) + 4}">${wide ? name : SHORT[i]}</text>`).join("") : "";
-    const years = ax.markup.replace(/>1e(\d+)</g, (_, power) => `>10<tspan dy="-5" font-size="9">${power}</tspan><`);
+    const years = ax.markup.replace(/>1(?:e(\d+)|(00+))</g, (_, power, zeros) => `>10<tspan dy="-5" font-size="9">${power ?? zeros.length}</tspan><`);
     pane.innerHTML = `<svg width="${width}" height="${height}" aria-hidden="true">
       ${sized.length ? years : ""}${lanes}${sized.length ? "" : yearsBelow(ax, state.first, top + 4 * lane + 18)}${marks}${ring(state)}</svg>`;
     tell(figure, sized);
@@ -117,7 +117,7 @@ function render({ model, el }) {
     const what = item.kind === "idea" ? `${LANES[item.lane]}` : KINDS[item.kind].one;
     const link = /^#[\w-]+$/.test(item.link) ? ` <a href="${item.link}">See it run</a>.` : "";
     figure.find(".dl-card").innerHTML = `<p><strong>${item.year}: ${escape(item.name)}</strong> (${what})</p>
-      <p>${escape(size)}${escape(item.text)}${link}</p><p class="dl-source">${escape(item.source)}</p><p>${counted}</p>`;
+      <p>${escape(size)}${escape(item.text)}${link}</p><p style="color: var(--fig-soft); font-size: 13.5px">${escape(item.source)}</p><p>${counted}</p>`;
     figure.say(`${item.year}: ${item.name}, ${what}. ${size}${item.text} ${counted}`);
   }
 
