@@ -15,6 +15,22 @@ pytestmark = pytest.mark.browser
 
 SEVEN = [[[26, 18], [72, 18], [58, 44], [48, 66], [42, 87]]]
 FOUR = [[[46, 15], [36, 35], [27, 56], [74, 56]], [[62, 36], [60, 60], [58, 88]]]
+# As they are written in much of Europe: a 1 with an upstroke, a 7 with a bar.
+EUROPEAN = {
+    "a bar": (1, [[[52, 14], [50, 86]]]),
+    "a short flag": (1, [[[42, 30], [56, 14], [56, 86]]]),
+    "a flag": (1, [[[36, 42], [56, 14], [56, 88]]]),
+    "a long flag": (1, [[[28, 58], [58, 12], [58, 88]]]),
+    "a flag as long as the stem": (1, [[[28, 82], [56, 12], [60, 88]]]),
+    "a wide flag": (1, [[[27, 40], [58, 14], [58, 88]]]),
+    "a wide flag, leaning": (1, [[[24, 38], [60, 14], [48, 88]]]),
+    "a flag and a foot": (1, [[[40, 34], [54, 14], [54, 86]], [[36, 86], [72, 86]]]),
+    "no bar": (7, SEVEN),
+    "a bar across": (7, [*SEVEN, [[36, 50], [68, 48]]]),
+    "a serif": (7, [[[28, 26], [28, 16], [74, 16], [54, 48], [44, 86]]]),
+    "a serif and a bar": (7, [[[28, 26], [28, 16], [74, 16], [44, 86]], [[38, 52], [70, 50]]]),
+    "narrow": (7, [[[36, 16], [66, 16], [52, 50], [46, 86]]]),
+}
 HERE = os.environ.get("DLCOURSE_DATA")
 needs_mnist = pytest.mark.skipif(not HERE, reason="DLCOURSE_DATA names no folder with MNIST")
 SETS = {
@@ -160,6 +176,15 @@ def test_a_drawn_digit_is_read_and_kept_in_the_address(visit_figures, size, corn
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Undo").dispatch_event("click")  # there is nothing left
     expect(says(page)).to_have_text("Draw a digit, from 0 to 9.")
+
+
+def test_ones_and_sevens_are_read_as_they_are_written_in_europe(visit_figures):
+    page, read = visit_figures(draw_digit()), {}
+    for form, (_, strokes) in EUROPEAN.items():
+        page.get_by_role("button", name="Clear").click()
+        draw_by_mouse(page, strokes)
+        read[form] = page.locator(".dl-bars .is-best").inner_text()
+    assert read == {form: str(digit) for form, (digit, _) in EUROPEAN.items()}
 
 
 def test_ink_stays_under_the_pen_when_the_paper_is_turned(visit_figures):
