@@ -98,6 +98,24 @@ def test_text_in_a_picture_stays_inside_it(visit_figures, name):
         assert outside == [], width
 
 
+BOXES = """() => [...document.querySelectorAll(".dl-figure-body *")].map((part) => {
+  const { x, y, width, height } = part.getBoundingClientRect();
+  return `${part.tagName}.${part.getAttribute("class")} ${[x, y, width, height]}`;
+})"""
+
+
+@every_figure
+def test_the_sheets_of_other_figures_do_not_reach_it(visit_figures, name):
+    page = visit_figures(figure_of(name))
+    alone = page.evaluate(BOXES)
+    assert len(alone) > 10
+    for sheet in sorted({*base.FOLDER.glob("*.css")} - {*base.style_sheets(name)}):
+        if sheet.name != "kit.css":  # which always stands before those that build on it
+            page.add_style_tag(content=sheet.read_text("utf-8"))
+    page.wait_for_timeout(100)
+    assert page.evaluate(BOXES) == alone
+
+
 @every_figure
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_picture_is_not_blank(visit_figures, name, theme):
