@@ -355,11 +355,16 @@ class Cluster:
         self._sent += 1
         key = f"{self._run}-{self._sent}"
         data = [data for _, data in batch.items]
-        away[key] = batch
-        batch.future = self._client.submit(
-            _grade, self._run, seed, data, key=key, pure=False, workers=list(self._ready)
-        )
-        batch.future.add_done_callback(self._events.put)
+        try:
+            future = self._client.submit(
+                _grade, self._run, seed, data, key=key, pure=False, workers=list(self._ready)
+            )
+        except Exception:
+            if self._client.status == "running":
+                raise
+            raise ClusterError(self._gone()) from None
+        away[key], batch.future = batch, future
+        future.add_done_callback(self._events.put)
 
     def _given_up(self, batch: _Batch) -> _Batch:
         future, batch.future = batch.future, None
@@ -420,6 +425,13 @@ class Cluster:
                 "scheduler` and give the address that it prints, like tcp://host:8786"
             ) from None
         stack.callback(client.close, timeout=CONNECT)
+        try:
+            client.run_on_scheduler(_jobs, 1, None)  # it unpacks tasks, so it must know us
+        except Exception as error:
+            raise ClusterError(
+                f"the scheduler at {self.address} has no dlcourse, or another one than here "
+                f"({error}); start it where the same is installed"
+            ) from None
         return client
 
     def _gone(self) -> str:

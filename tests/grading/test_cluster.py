@@ -17,10 +17,12 @@ from small_class import LIMITS, ROOT, lay
 from test_run import LEVELS, SEED, count, grade, grades, needs_jail
 
 from dlcourse import cli
+from dlcourse.grading import jail
+from dlcourse.grading.grade import Grader
 from dlcourse.grading.store import Store
 
 pytestmark = [needs_jail, pytest.mark.slow]
-PATIENCE = 100.0  # seconds for anything that a busy machine may delay
+PATIENCE = 240.0  # seconds for anything that a busy machine may delay
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -247,15 +249,22 @@ def test_a_worker_that_would_grade_differently_is_refused(pair, notebook, tmp_pa
     with open(other / "dlcourse" / "optim.py", "a") as file:
         file.write("\n# another version\n")
     path = os.pathsep.join([str(other), *[p for p in sys.path if p != str(ROOT)]])
-    bad = [pair.worker("--no-nanny", PYTHONPATH=path), pair.worker("--no-nanny", PATH="/nowhere")]
-    until(lambda: len(pair.known()) == 4)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "dlcourse.py").write_text("raise ImportError('not installed')")
+    bad = [
+        pair.worker("--no-nanny", PYTHONPATH=path),
+        pair.worker("--no-nanny", PATH="/nowhere"),
+        pair.worker("--no-nanny", PYTHONPATH=str(tmp_path / "none")),
+    ]
+    until(lambda: len(pair.known()) == 5)
     words = ["grade", str(small_class.MANUSCRIPT), str(lay(tmp_path / "class", 1))]
     words += ["--out", str(tmp_path / "out"), "--level", "1", "--dask", pair.address]
     assert cli.main(words) == 1
     told = capfd.readouterr().err
-    assert len(re.findall(r"^  tcp://127.0.0.1:\d+: ", told, re.MULTILINE)) == 2
+    assert len(re.findall(r"^  tcp://127.0.0.1:\d+: ", told, re.MULTILINE)) == 3
     assert "another source of dlcourse; install the same there" in told
     assert "bubblewrap is not installed" in told
+    assert "it has no dlcourse, or another one than here (not installed)" in told
     assert not (tmp_path / "out").exists()
     pair.end(bad)
     pair.pair()
@@ -273,11 +282,13 @@ def test_a_worker_that_would_grade_differently_is_refused(pair, notebook, tmp_pa
             told.append(capfd.readouterr().err)
             yield (n := n + 1), data
 
-    with Cluster(notebook, pair.address, limits=LIMITS) as cluster:
-        results = list(cluster.grade_many(work(), SEED))
-        assert not descendants(late[0].pid)
+    try:
+        with Cluster(notebook, pair.address, limits=LIMITS) as cluster:
+            results = list(cluster.grade_many(work(), SEED))
+            assert not descendants(late[0].pid)
+    finally:
+        pair.end(late)
     assert {result.earned for _, result in results} == {1.5}
-    pair.end(late)
 
 
 def test_dask_is_loaded_for_a_cluster_alone():
@@ -309,6 +320,19 @@ def test_a_killed_worker_loses_and_doubles_nothing(pair, calm, tmp_path, seed):
     assert count(out) == 60
     assert len(below) >= 2, "a slot and its jail"
     until(lambda: not any(map(alive, below)), 30)
+
+
+def test_a_slot_does_not_outlive_who_holds_it(notebook):
+    """In the middle of a long submission, too."""
+    limits = jail.Limits(call=200.0, total=200.0)
+    with Grader(notebook, jobs=1, limits=limits) as grader:
+        (slot,) = grader._slots
+        slot.begin(with_answer("import time\ntime.sleep(150)\n"), SEED)
+        until(lambda: len(descendants(slot.process.pid)) >= 2, 60)
+        below = descendants(slot.process.pid)
+        slot.connection.close()
+        until(lambda: not any(map(alive, below)))
+        slot.process.wait(10)
 
 
 def test_when_all_workers_are_killed_new_ones_go_on(pair, calm, tmp_path):
@@ -388,6 +412,12 @@ def test_no_scheduler_and_no_workers_are_told(machines, tmp_path, capfd, monkeyp
     told = capfd.readouterr().err
     assert "no workers yet; waiting up to 1 s" in told
     assert f"has no workers; start some with `dask worker {machines.address}`" in told
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "dlcourse.py").write_text("raise ImportError('not installed')")
+    strange = Machines(tmp_path, PYTHONPATH=str(tmp_path / "none"))
+    assert cli.main([*words, strange.address]) == 1
+    strange.end(strange.started)
+    assert "has no dlcourse, or another one than here (not installed)" in capfd.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "dlcourse.grading.cluster")
     assert cli.main([*words, machines.address]) == 1
