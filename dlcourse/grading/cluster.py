@@ -18,13 +18,13 @@ import sys
 import threading
 import time
 import uuid
+import warnings
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dask
 from distributed import Client, Future, get_worker
 from distributed.scheduler import KilledWorker
 from tqdm import tqdm
@@ -355,10 +355,13 @@ class Cluster:
         self._sent += 1
         key = f"{self._run}-{self._sent}"
         data = [data for _, data in batch.items]
+        workers = list(self._ready)
         try:
-            future = self._client.submit(
-                _grade, self._run, seed, data, key=key, pure=False, workers=list(self._ready)
-            )
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Sending large graph")  # a large notebook
+                future = self._client.submit(
+                    _grade, self._run, seed, data, key=key, pure=False, workers=workers
+                )
         except Exception:
             if self._client.status == "running":
                 raise
@@ -410,13 +413,10 @@ class Cluster:
     # --- who takes part
 
     def _connect(self, stack: contextlib.ExitStack) -> Client:
-        # What its log would tell, we say ourselves.
-        log = logging.getLogger("distributed")
-        stack.callback(log.setLevel, log.level)
-        log.setLevel(logging.CRITICAL + 1)
-        stack.enter_context(
-            dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 GiB"})
-        )
+        for name in ("distributed", "distributed.client"):  # what they would log, we say
+            log = logging.getLogger(name)
+            stack.callback(log.setLevel, log.level)
+            log.setLevel(logging.CRITICAL + 1)
         try:
             client = Client(self.address, timeout=CONNECT, set_as_default=False)
         except (OSError, ValueError, ImportError) as error:
