@@ -246,7 +246,6 @@ class Cluster:
             lines = "\n  ".join(f"{worker}: {reason}" for worker, reason in unfit.items())
             raise ClusterError(f"of the workers at {address} cannot grade:\n  {lines}")
         self.level = max(found["level"] for found in fit.values())
-        self.workers = len(fit)
         self.jobs = sum(_jobs(found["threads"], jobs) for found in fit.values())
         for worker, found in fit.items():
             if jobs is not None and found["threads"] < jobs:
