@@ -1,8 +1,10 @@
 """A course made for nbgrader, graded by nbgrader itself and in our jail: cell by cell the same."""
 
+import contextlib
 import copy
 import csv
 import html
+import io
 import json
 import os
 import shutil
@@ -11,19 +13,22 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from dlcourse import cli
+from dlcourse.checks.framework import BY_HAND, PASSED, Step
 from dlcourse.grading import assignment, compat, jail, submissions
-from dlcourse.grading.grade import Grader
+from dlcourse.grading.grade import Grader, Judged, Result
+from dlcourse.grading.gradebook import import_scores
 from dlcourse.grading.report import TAMPERABLE
 
 Gradebook = pytest.importorskip("nbgrader.api").Gradebook
 
 LEVELS = [level for level in jail.BEST if not jail.obstacle(level)]
 needs_jail = pytest.mark.skipif(1 not in LEVELS, reason=f"no jail here: {jail.obstacle(1)}")
-LIMITS = jail.Limits(call=4.0, total=40.0, memory=300, disk=9, threads=8)
+LIMITS = jail.Limits(call=2.0, total=40.0, memory=300, disk=9, threads=8)
 SEED = 3
 
 
@@ -171,19 +176,10 @@ ALIKE = {
     "wrong": {"square": "def square(x):\n    return 2 * x", "total": "def total(row): return 0"},
     "seen_right_only": {"square": "def square(x):\n    return 4"},
     "partial": share(2.5),
-    "whole_number": share(3),
-    "nothing": share(0),
     "true": share(True),
-    "false": share(False),
-    "text": share("'half of it'"),
-    "none": share(None),
-    "nan": share("float('nan')"),
-    "negative": share(-1.0),
-    "numpy_float32": share("np.float32(1.5).item()"),
-    "list": share("[1.5]"),
-    "raises": {"square": "1 / 0"},
-    "not_python": {"square": "def square(x:"},
-    "leaves_politely": {"square": "import sys\nsys.exit(0)"},
+    "fails_in_three_ways": {
+        "square": "1 / 0", "share": "def share(:", "total": "import sys\nsys.exit(0)"
+    },
     "magic": {"square": "%matplotlib inline\ndef square(x):\n    return x * x"},
     "changes_tests": changes_tests,
     "own_cells": has_own_cells,
@@ -316,13 +312,14 @@ def courses(tmp_path_factory, nbgrader):
     nbgrader(theirs, "autograde", "ps1", check=False)
     out = ours.parent / "out"
     words = ["--seed", "1", "--gradebook", str(ours / "gradebook.db")]
-    assert grade(ours / "source" / "ps1", ours, out, *words) == 0
-    return theirs, ours, out
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert grade(ours / "source" / "ps1", ours, out, *words) == 0
+    return theirs, ours, out, said.getvalue()
 
 
 @pytest.fixture(scope="module")
 def both(courses):
-    theirs, ours, _ = courses
+    theirs, ours = courses[:2]
     return scores(theirs), scores(ours)
 
 
@@ -344,8 +341,8 @@ def test_the_scores_are_those_that_were_meant(both):
     zero = {"square-test": 0.0}
     for student, differs in {
         "right": {}, "wrong": {**zero, "total-test": 0.0}, "seen_right_only": zero,
-        "partial": {"share-test": 2.5}, "nothing": {"share-test": 0.0}, "false": {},
-        "raises": zero, "changes_tests": zero, "own_cells": {}, "copied": {}, "lost_ids": {},
+        "partial": {"share-test": 2.5}, "true": {},
+        "fails_in_three_ways": {**zero, "share-test": 0.0, "total-test": 0.0}, "changes_tests": zero, "own_cells": {}, "copied": {}, "lost_ids": {},
         "empty": dict.fromkeys(DEFAULT, 0.0) | {"essay": None}, "older_schema": {},
     }.items():  # fmt: skip
         assert ours[student] == DEFAULT | differs, student
@@ -370,7 +367,7 @@ def test_where_nbgrader_is_not_followed(both, student):
 @pytest.mark.slow
 @pytest.mark.parametrize("student", STOPS)
 def test_nobody_stops_the_class(courses, nbgrader, student):
-    theirs, ours, _ = courses
+    theirs, ours = courses[:2]
     shutil.copytree(ours / "submitted" / student, theirs / "submitted" / student)
     said = nbgrader(theirs, "autograde", "ps1", "--student", student, check=False)
     assert "old version" in said, "nbgrader can grade it now: move it to ALIKE"
@@ -407,8 +404,8 @@ def test_states_and_notes_stand_in_the_table(courses):
 
 
 @needs_jail
-def test_every_table_and_page_says_that_points_can_be_forged(courses, tmp_path, capsys):
-    _, ours, out = courses
+def test_every_table_and_page_says_that_points_can_be_forged(courses):
+    out = courses[2]
     assert all(row["tamperable"] == TAMPERABLE for row in table(out).values())
     assert "ps1 (tamperable)" in (out / "grades_canvas.csv").read_text().splitlines()[0]
     moodle = (out / "grades_moodle.csv").read_text().splitlines()[1:]
@@ -418,8 +415,7 @@ def test_every_table_and_page_says_that_points_can_be_forged(courses, tmp_path, 
     assert all(html.escape(TAMPERABLE) in page.read_text() for page in pages)
     for word in ("Tamperable", "same process", "forge"):
         assert word in TAMPERABLE
-    assert grade(ours / "source" / "ps1" / "problem1.ipynb", ours, out, "--seed", "1") == 0
-    assert TAMPERABLE in capsys.readouterr().out
+    assert TAMPERABLE in courses[3], "the summary in the terminal, too"
 
 
 @needs_jail
@@ -441,7 +437,7 @@ def test_pages_tell_what_failed_and_keep_hidden_tests(courses):
 @needs_jail
 @pytest.mark.slow
 def test_nbgrader_goes_on_from_there(courses, nbgrader):
-    _, ours, out = courses
+    _, ours, out, _ = courses
     nbgrader(ours, "generate_feedback", "ps1", "--student", "partial")
     page = (ours / "feedback" / "partial" / "ps1" / "problem1.html").read_text()
     assert "(Score: 2.5 / 4.0)" in page
@@ -457,12 +453,63 @@ def test_nbgrader_goes_on_from_there(courses, nbgrader):
         for label in ("why", "share-test"):
             book.find_grade(label, "problem1", "ps1", "right").manual_score = 1.0
         book.db.commit()
-    words = ["--seed", "1", "--gradebook", str(database)]
-    assert grade(ours / "source" / "ps1", ours, out, *words) == 0
+    plan = compat.read(ours / "source" / "ps1" / "problem1.ipynb")[1]
+    judged = [
+        Judged("why", 3.0, (Step("for a person", 3.0, BY_HAND),)),
+        Judged("share-test", 4.0, (Step("the test", 4.0, PASSED),)),
+    ]
+    right = submissions.Submission("right", "right", "problem1.ipynb", bytes)
+    graded = [(right, Result("graded", tuple(judged)))]
+    assert import_scores("ps1", plan, graded, database, "problem1") == (1, 1)
     with Gradebook(f"sqlite:///{database}") as book:
         for label, points in (("why", None), ("share-test", 4.0)):
             one = book.find_grade(label, "problem1", "ps1", "right")
             assert (one.manual_score, one.auto_score, one.needs_manual_grade) == (1.0, points, True)
+        assert book.find_grade("total-test", "problem1", "ps1", "right").auto_score == 1.0
+
+
+VALUES = [
+    "4",
+    "3",
+    "0",
+    "2.5",
+    "-1.0",
+    "True",
+    "False",
+    "None",
+    "'2'",
+    "[1.5]",
+    "(1,)",
+    "1e-3",
+    "float('nan')",
+    "__import__('fractions').Fraction(1, 2)",
+    "np.arange(3)",
+    "{}",
+    "print",
+]
+
+
+@pytest.fixture(scope="module")
+def shown(plan):
+    """Values as the last line of a test: text of the value -> what it was worth in the jail."""
+    work = [(value, handed(**share(value))) for value in VALUES]
+    with Grader(plan, level=1, jobs=1, limits=LIMITS) as grader:
+        return {value: r.checks[1].earned for value, r in grader.grade_many(work, SEED)}
+
+
+@needs_jail
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_worth_what_nbgrader_takes_it_for(shown, value):
+    from IPython.core.formatters import PlainTextFormatter
+    from nbformat.v4 import new_output
+    from nbgrader.utils import determine_grade
+
+    test = copy.deepcopy(labelled(problem(), "share-test"))
+    found = eval(value, {"np": np})
+    if found is not None:
+        text = PlainTextFormatter()(found)
+        test.outputs = [new_output("execute_result", {"text/plain": text}, execution_count=1)]
+    assert shown[value] == determine_grade(test)[0]
 
 
 # --- hostile students -----------------------------------------------------------------------------
