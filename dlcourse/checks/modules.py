@@ -572,6 +572,11 @@ def learns_by_heart(
                 raise Hint(f"The gradient of `{name}` has shape {gradient.shape}.")
             value.grad = torch.from_numpy(gradient)
         optimizer.step()
+    if right == len(x):
+        raise Hint(
+            "In training, the module has learned every label; in eval mode it gives others. What "
+            "does `forward` do otherwise there?"
+        )
     raise Hint(
         f"After {steps} steps of Adam, {right} of {len(x)} examples have their label, and the loss "
         f"is {float(loss.detach()):.3g}. A net that cannot learn one batch by heart has a mistake: "
