@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from distributed import Client, Future, get_worker
+from distributed import CancelledError, Client, Future, get_worker
 from distributed.scheduler import KilledWorker
 from tqdm import tqdm
 
@@ -383,13 +383,15 @@ class Cluster:
 
     def _results(self, batch: _Batch, back: deque[_Batch]) -> Iterator[tuple[Hashable, Result]]:
         """The results of a finished task; what it leaves is to be sent again."""
-        if batch.future.status in ("cancelled", "lost"):
-            raise ClusterError(self._gone())
         try:
+            if batch.future.status not in ("finished", "error", "cancelled"):
+                raise TimeoutError
             worker, results, reason = batch.future.result(timeout=CONNECT)
-        except TimeoutError:  # its worker was lost before it gave the result away
+        except TimeoutError:  # its worker was killed before it gave the result away
             back.append(self._given_up(batch))
             return
+        except CancelledError:  # with all others, as the connection is lost
+            raise ClusterError(self._gone()) from None
         except Exception as error:
             if isinstance(error, KilledWorker):
                 reason = f"{error.allowed_failures + 1} workers were lost over it"

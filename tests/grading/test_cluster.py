@@ -322,6 +322,21 @@ def test_a_killed_worker_loses_and_doubles_nothing(pair, calm, tmp_path, seed):
     until(lambda: not any(map(alive, below)), 30)
 
 
+def test_a_worker_killed_before_it_gave_its_results_away(pair, notebook):
+    from dlcourse.grading.cluster import Cluster
+
+    work = list(enumerate(small_class.handed(28).values()))
+    with Cluster(notebook, pair.address, limits=LIMITS) as cluster:
+        grading = cluster.grade_many(work, SEED)
+        found = [next(grading)]
+        until(lambda: not pair.busy())  # all that was under way is done, and not fetched
+        pair.end(pair.workers[:1])
+        until(lambda: len(pair.known()) == 1)
+        found += grading
+    assert sorted(key for key, _ in found) == list(range(28))
+    assert not any(result.ours for _, result in found)
+
+
 def test_a_slot_does_not_outlive_who_holds_it(notebook):
     """In the middle of a long submission, too."""
     limits = jail.Limits(call=200.0, total=200.0)
