@@ -393,6 +393,8 @@ def write_autograded(
 ) -> None:
     """Lay the rebuilt notebooks where nbgrader's feedback and its page for graders look for them.
 
+    What nbgrader or an earlier run has laid there is replaced, as the scores in the gradebook are.
+
     Args:
         source: the instructor's notebook; nothing is written unless it lies in the course of the
             gradebook, in ``source/NAME``.
@@ -410,7 +412,7 @@ def write_autograded(
             continue
         try:
             notebook = autograded(plan, submission.read(), result)
-        except (rebuild.Unreadable, Refused):
+        except (rebuild.Unreadable, Refused, OSError):  # its row says so already
             continue
         path = course / "autograded" / submission.student / name / source.name
         path.parent.mkdir(parents=True, exist_ok=True)
