@@ -407,6 +407,17 @@ def test_a_folded_answer_opens_by_keyboard(browse):
     assert answer.locator("p").first.is_visible()
 
 
+def test_what_drives_a_tall_figure_stays_at_the_foot_of_a_phones_screen(browse):
+    page = browse("book/07-backpropagation.html", viewport={"width": 360, "height": 640})
+    page.locator(".dl-figure[data-module=graph_stepper]").first.scroll_into_view_if_needed()
+    stage = page.locator(".dl-stage").first
+    stage.wait_for()
+    stage.evaluate("stage => stage.scrollIntoView()")
+    buttons = page.locator(".dl-buttons").first.bounding_box()
+    assert stage.bounding_box()["height"] > 550
+    assert 250 < buttons["y"] < 640 - buttons["height"]
+
+
 def test_the_contents_open_on_a_phone(browse):
     page = browse("book/07-backpropagation.html", viewport={"width": 390, "height": 800})
     link = page.get_by_role("link", name="Glossary")
