@@ -360,3 +360,33 @@ def test_a_hint_is_not_repeated():
 def test_numeric_gradient(f, gradient, shape):
     x = np.random.default_rng(0).normal(size=shape)
     np.testing.assert_allclose(numeric_gradient(f, x), gradient(x), rtol=1e-7, atol=1e-9)
+
+
+# --- tensors --------------------------------------------------------------------------------------
+
+
+def test_tensors_come_back_as_arrays_wherever_they_are():
+    torch = pytest.importorskip("torch")
+    trained = torch.ones(2, dtype=torch.bfloat16, requires_grad=True)
+    whole = torch.tensor([1, 2], dtype=torch.int16)
+    endless = [whole]
+    endless.append(endless)
+    returned = (trained, {"a": [torch.eye(2).to_sparse()]}, whole, endless)
+    answer = call(lambda: returned, returns=("a", "b", "c", "d"))
+    assert answer["a"].dtype == np.float32
+    assert answer["b"]["a"][0].tolist() == [[1, 0], [0, 1]]
+    assert answer["c"].dtype == np.int16
+    assert answer["d"][1][0].tolist() == [1, 2]
+    assert call(lambda: torch.arange(2), returns=("a", "b"))["b"] == 1
+
+
+def test_a_tensor_that_was_changed_is_noticed_and_one_that_was_not_is_not():
+    torch = pytest.importorskip("torch")
+    x = torch.arange(6.0).reshape(2, 3)
+    untouched(call(lambda x: x + 1, x=x, returns=("y",)))
+    for change in (lambda x: x.add_(1), lambda x: x.resize_(3)):
+        with pytest.raises(Hint, match=r"a method that ends in `_`.*`x\.clone\(\)`"):
+            untouched(call(change, x=x, returns=("y",)))
+    failed = call(lambda x: x @ x, x=x, returns=("y",))
+    with pytest.raises(Hint, match=r"inputs were x \(2, 3\)\.\nPrint the shapes"):
+        failed["y"]
