@@ -314,7 +314,7 @@ function connect(receive) {
     else setTimeout(() => receive(own.handle(message)));
   }
   try {
-    const text = `const { handle } = (${engine})(); onmessage = ({ data }) => postMessage(handle(data));`;
+    const text = `const { handle } = (${engine})(); onmessage = ({ data }) => postMessage(handle(data))`;
     worker = new Worker(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
     worker.onmessage = ({ data }) => receive(data);
     worker.onerror = (event) => {
@@ -334,7 +334,7 @@ export function nameOf(s, l, j) {
 }
 
 async function render({ model, el }) {
-  const load = () => import("./playground_tools.mjs"); // when it is first needed
+  const load = () => import("./playground_tools.mjs");
   async function read() {
     const news = check(Object.fromEntries(KEYS.map((key) => [key, model.get(key)])));
     if (news.points !== "" || news.weights !== "" || news.data === "own") (await load()).checkTexts(news);
@@ -479,20 +479,19 @@ async function render({ model, el }) {
     get(".dl-edit")?.remove();
   }
 
-  // Draws what neuron j of layer l answers, or all outputs do: the hue says what, its strength how surely.
+  // Draws what neuron j of layer l answers, or all outputs: hues say what, their strength how surely.
   function picture(target, l, j) {
-    const image = new ImageData(GRID, GRID), pixels = new Uint32Array(image.data.buffer);
+    const image = new ImageData(GRID, GRID), pixels = new Uint32Array(image.data.buffer), all = l === undefined;
     const outputs = frame.surfaces.at(-1), many = outputs.length > 1, surface = frame.surfaces[l]?.[j] ?? outputs[0];
+    const hard = (strength) => (!all || !s.discrete ? strength : isRegression(s) ? Math.round(2 * strength) / 2 : 1);
+    const ink = (k, strength) => hues[k] | (184 * hard(strength)) << 24;
+    const shades = Uint32Array.from({ length: 256 }, (_, i) =>
+      (many && surface === outputs[j] ? ink(j, i / 255) : ink(Number(i > 127), Math.abs(i / 127.5 - 1))));
     for (let i = 0; i < pixels.length; i += 1) {
-      const value = surface[i] / 127.5 - 1;
-      let k = Number(value > 0), strength = Math.abs(value);
-      if (many && surface === outputs[j]) [k, strength] = [j, surface[i] / 255];
-      else if (many && l === undefined) {
+      if (all && many) {
         const shares = outputs.map((output) => output[i]), [second, best] = [...shares].sort((a, b) => a - b).slice(-2);
-        [k, strength] = [shares.indexOf(best), (best - second) / 255];
-      }
-      if (s.discrete && l === undefined) strength = isRegression(s) ? Math.round(2 * strength) / 2 : 1;
-      pixels[i] = hues[k] | (184 * strength) << 24;
+        pixels[i] = ink(shares.indexOf(best), (best - second) / 255);
+      } else pixels[i] = shades[surface[i]];
     }
     target.getContext("2d").putImageData(image, 0, 0);
   }
@@ -500,7 +499,7 @@ async function render({ model, el }) {
     if (!frame) return;
     const unit = seen || figure.selected, { history, params, results } = frame;
     const style = getComputedStyle(root);
-    hues = COLORS.map((name) => parseInt(style.getPropertyValue(`--dl-${name}`).match(/\w\w/g).reverse().join(""), 16));
+    hues ??= COLORS.map((name) => parseInt(style.getPropertyValue(`--dl-${name}`).match(/\w\w/g).reverse().join(""), 16));
     caption.textContent = unit ? nameOf(s, ...unit) : "the network’s answer";
     picture(canvas, ...(unit ?? []));
     for (const it of all(".dl-unit")) picture(it.lastChild, ...unitOf(it));
@@ -606,14 +605,17 @@ async function render({ model, el }) {
     }
   }
   for (const key of KEYS) model.on(`change:${key}`, update);
-  const theme = new MutationObserver(paint); // when the page becomes dark
+  const theme = new MutationObserver(() => { // when the page becomes dark
+    hues = null;
+    paint();
+  });
   for (const node of [document.documentElement, document.body]) theme.observe(node, { attributes: true });
   el.append(root);
   look({});
   run(false);
   open(first);
   return () => {
-    busy = id = -1; // so that nothing is drawn any more
+    busy = id = -1; // nothing is drawn any more
     theme.disconnect();
     port.close();
     for (const key of KEYS) model.off(`change:${key}`, update);
