@@ -101,7 +101,7 @@ def _pull(model, x, g, training):
     if not isinstance(outputs, torch.Tensor):
         raise TypeError(f"`forward` returned a {type(outputs).__name__}, which has no gradient")
     if outputs.requires_grad:
-        outputs.backward(g)
+        (outputs * g).sum().backward()  # of a sum: `backward(g)` loads SymPy at its first call
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
