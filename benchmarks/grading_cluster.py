@@ -47,7 +47,7 @@ class LocalMachines:
         self.folder, self.processes = folder, []
         contact = folder / "scheduler.json"
         self._start("dask_scheduler", "--port", "0", "--scheduler-file", str(contact))
-        while not contact.exists():
+        while not (contact.exists() and contact.read_text().rstrip().endswith("}")):
             time.sleep(0.05)
         self.address = json.loads(contact.read_text())["address"]
         for _ in range(workers):

@@ -43,7 +43,7 @@ class Machines:
             "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", contact,
             **settings,
         )  # fmt: skip
-        until(contact.exists)
+        until(lambda: contact.exists() and contact.read_text().rstrip().endswith("}"))
         self.address = json.loads(contact.read_text())["address"]
 
     def start(self, program, *words, **settings):
