@@ -1,7 +1,8 @@
 """A LeNet-5 reads what is drawn, as it is drawn, and shows what each of its layers makes of it.
 
 The weights come from `benchmarks/draw_digit.py`, which trains the net on MNIST (LeCun, Cortes and
-Burges) and on glyphs; they are stored as int8. Drawings are centered as MNIST's digits were.
+Burges), on glyphs and on drawn digits; they are stored as int8. Drawings are centered as MNIST's
+digits were.
 `draw_digit.mjs` does the same in the reader's browser.
 """
 
