@@ -23,7 +23,7 @@ from dlcourse.grading.grade import Grader, submission_seed
 
 MANUSCRIPT = Path(__file__).parents[2] / "book" / "exercises" / "10-convolution.md"
 SEED = 20_240_229
-LIMITS = jail.Limits(call=5.0, total=60.0, memory=256, disk=9, threads=8)
+LIMITS = jail.Limits(call=10.0, total=60.0, memory=256, disk=9, threads=8)
 LEVELS = [level for level in jail.BEST if not jail.obstacle(level)]
 
 pytestmark = [
