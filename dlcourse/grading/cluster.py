@@ -474,10 +474,10 @@ class Cluster:
         same = 'install the same there (pip install "dlcourse[grading,dask]") and start it anew'
         if isinstance(found, jail.JailError):
             return f"{found}; `dlcourse doctor` there shows more"
-        if isinstance(found, ImportError | AttributeError):
+        if isinstance(found, OSError):
+            return f"it does not answer ({found})"
+        if isinstance(found, Exception):  # Dask wraps those that come from unpacking our question
             return f"it has no dlcourse, or another one than here ({found}); {same}"
-        if isinstance(found, Exception):
-            return f"it does not answer as it should ({type(found).__name__}: {found})"
         if differing := _differences(found["versions"], self._versions):
             return f"it would not grade as here: {differing}; {same}"
         if found["level"] > self.level:
