@@ -260,11 +260,7 @@ def grade_one(
     try:
         rebuilt = (put_together or rebuild)(plan, submission)
     except Unreadable as reason:
-        checks = tuple(
-            Judged(c.label, c.points, (not_yet(c, f"The file cannot be read: {reason}."),))
-            for c in plan.checks
-        )
-        return Result(UNREADABLE, checks, (str(reason),), time.monotonic() - start)
+        return replace(unread(plan, str(reason)), seconds=time.monotonic() - start)
     run = runs(plan, warden, rebuilt.cells, given, start + warden.limits.total)
     run.notes += rebuilt.notes
     secret = submission_seed(seed, submission)
@@ -286,11 +282,17 @@ def grade_one(
 
 def not_judged(plan: Plan, reason: str) -> Result:
     """The result where our own side failed: no points, and a person looks at it."""
-    checks = tuple(
-        Judged(c.label, c.points, (not_yet(c, "Not judged: the grader stopped."),))
-        for c in plan.checks
-    )
+    checks = _none_judged(plan, "Not judged: the grader stopped.")
     return Result(NEEDS_REVIEW, checks, (reason,), ours=True)
+
+
+def unread(plan: Plan, reason: str) -> Result:
+    """The result where nothing can be judged because the file cannot be read."""
+    return Result(UNREADABLE, _none_judged(plan, f"The file cannot be read: {reason}."), (reason,))
+
+
+def _none_judged(plan: Plan, hint: str) -> tuple[Judged, ...]:
+    return tuple(Judged(c.label, c.points, (not_yet(c, hint),)) for c in plan.checks)
 
 
 def _severity(state: str) -> int:

@@ -18,11 +18,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcourse.checks.calling import clean
-from dlcourse.checks.framework import NOT_YET, Step
 from dlcourse.grading import assignment, jail, report, submissions
 from dlcourse.grading import compat as compats
 from dlcourse.grading import gradebook as gradebooks
-from dlcourse.grading.grade import NEEDS_REVIEW, UNREADABLE, Grader, Judged, Result
+from dlcourse.grading.grade import NEEDS_REVIEW, Grader, Result, unread
 from dlcourse.grading.store import Key, Store, assignment_hash, sha256, versions
 from dlcourse.grading.submissions import Refused, Submission
 
@@ -82,11 +81,11 @@ class Supervisor:
                 data, result = submission.read(), None
                 digest = sha256(data)
             except Refused as refusal:
-                result = self._unjudged(UNREADABLE, str(refusal))
+                result = unread(self.grader.plan, str(refusal))
                 digest = sha256(f"refused: {refusal}".encode())
             except OSError as error:  # a disk or a network fails: nothing that the student did
-                result = self._unjudged(NEEDS_REVIEW, f"it could not be read: {error.strerror}")
-                result = replace(result, ours=True)
+                result = unread(self.grader.plan, f"it could not be read: {error.strerror}")
+                result = replace(result, state=NEEDS_REVIEW, ours=True)
                 digest = sha256(b"")
             number = self.store.find(submission.student, digest, self.key)
             if number is not None:
@@ -105,14 +104,6 @@ class Supervisor:
         numbers[student] = self.store.add(
             self.run, self.key, student, pending.submission.path, pending.digest, result
         )
-
-    def _unjudged(self, state: str, reason: str) -> Result:
-        hint = f"The file cannot be read: {reason}."
-        checks = tuple(
-            Judged(c.label, c.points, (Step("the whole check", c.points, NOT_YET, hint),))
-            for c in self.grader.plan.checks
-        )
-        return Result(state, checks, (reason,))
 
 
 def grade_class(
